@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * file.h -- every file that Mayfly writes is written through this table, so that the same library code
+ * runs on the real file system and on the simulated disk (simdisk.h) that drops, tears and reorders
+ * what was not synced.
+ *
+ * All functions return 0 (or a count) or a negative code, and fill `err` (may be NULL) with a sentence
+ * that names the path and the operation. A handle may be used from several threads at once for
+ * positioned reads and writes; everything else is the owner's. `fs` NULL means the real file system.
+ */
+#ifndef OS_FILE_H
+#define OS_FILE_H
+
+#include <mayfly/env.h>
+#include <mayfly/error.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mf_file;
+
+enum mf_open_flags {
+    MF_OPEN_READ = 1,       /* always set */
+    MF_OPEN_WRITE = 2,      /* open for writing too */
+    MF_OPEN_CREATE = 4,     /* create when absent (mode 0600) */
+    MF_OPEN_EXCLUSIVE = 8,  /* with CREATE: -EEXIST when present */
+    MF_OPEN_TRUNCATE = 16,  /* cut to length 0 */
+    MF_OPEN_NOFOLLOW = 32   /* a symbolic link as last component is -ELOOP */
+};
+
+enum mf_file_kind { MF_KIND_FILE, MF_KIND_DIRECTORY, MF_KIND_OTHER };
+
+struct mf_file_info {
+    enum mf_file_kind kind;
+    uint64_t size_bytes;
+    uint64_t allocated_bytes; /* what it takes on disk */
+    int64_t modified_wall_ns;
+    uint32_t mode; /* permission bits */
+};
+
+const struct mf_fs *mf_fs_real(void);
+
+/* On success *ret_file is the caller's, to be closed with mf_file_close(). A directory is -EISDIR. */
+int mf_file_open(const struct mf_fs *fs, const char *path, unsigned flags, struct mf_file **ret_file,
+                 struct mf_errinfo *err);
+void mf_file_close(struct mf_file *file); /* NULL is allowed; releases locks; syncs nothing */
+const char *mf_file_path(const struct mf_file *file);
+
+/* Reads up to len bytes at offset; short only at the end of the file. Returns 0 and *ret_len. */
+int mf_file_read(struct mf_file *file, void *bytes, size_t len, uint64_t offset, size_t *ret_len,
+                 struct mf_errinfo *err);
+/* Writes all of it, or fails; after a failure any part may have been written. */
+int mf_file_write(struct mf_file *file, const void *bytes, size_t len, uint64_t offset,
+                  struct mf_errinfo *err);
+/* Makes content (and the size) durable: fdatasync. After a failure the content of the file since the
+ * last good sync is unknown; the caller must poison itself, not retry. */
+int mf_file_sync(struct mf_file *file, struct mf_errinfo *err);
+int mf_file_truncate(struct mf_file *file, uint64_t size_bytes, struct mf_errinfo *err);
+/* Reserves disk blocks for [0, size_bytes) and extends the file: -ENOSPC here, never SIGBUS later. */
+int mf_file_allocate(struct mf_file *file, uint64_t size_bytes, struct mf_errinfo *err);
+int mf_file_info(struct mf_file *file, struct mf_file_info *ret_info, struct mf_errinfo *err);
+/* Exclusive advisory lock (flock) without waiting: MF_ELOCKED when another handle has it. Held until
+ * close or the end of the process. */
+int mf_file_lock(struct mf_file *file, struct mf_errinfo *err);
+/* Whether some handle holds the lock now: 1 or 0, or a negative code. */
+int mf_file_is_locked(struct mf_file *file, struct mf_errinfo *err);
+
+/* Shared mapping of [0, len). The pointer stays valid after the file is closed, until mf_file_unmap. */
+int mf_file_map(struct mf_file *file, size_t len, bool writable, void **ret_address,
+                struct mf_errinfo *err);
+int mf_file_unmap(struct mf_file *file, void *address, size_t len);
+/* Makes [address, address + len) of a mapping durable (msync); the range is widened to pages. */
+int mf_file_map_sync(struct mf_file *file, void *address, size_t len, struct mf_errinfo *err);
+
+/* The descriptor of a real file (for poll, sendfile), -1 on the simulated disk. Borrowed. */
+int mf_file_descriptor(const struct mf_file *file);
+
+int mf_fs_info(const struct mf_fs *fs, const char *path, struct mf_file_info *ret_info,
+               struct mf_errinfo *err); /* -ENOENT when absent; follows no final symbolic link */
+int mf_fs_rename(const struct mf_fs *fs, const char *from, const char *to, struct mf_errinfo *err);
+int mf_fs_unlink(const struct mf_fs *fs, const char *path, struct mf_errinfo *err);
+int mf_fs_mkdir(const struct mf_fs *fs, const char *path, struct mf_errinfo *err); /* mode 0700; -EEXIST */
+int mf_fs_mkdirs(const struct mf_fs *fs, const char *path, struct mf_errinfo *err); /* as mkdir -p */
+int mf_fs_rmdir(const struct mf_fs *fs, const char *path, struct mf_errinfo *err);
+/* Makes creations, renames and removals in a directory durable. */
+int mf_fs_sync_directory(const struct mf_fs *fs, const char *path, struct mf_errinfo *err);
+/* Calls visit for each entry but . and .., sorted by name; stops at a non-zero return, which it returns. */
+int mf_fs_list(const struct mf_fs *fs, const char *path,
+               int (*visit)(void *context, const char *name, enum mf_file_kind kind), void *context,
+               struct mf_errinfo *err);
+
+/* Replaces or creates the file `path` with the given content in one step: temporary file beside it,
+ * sync, rename, sync of the directory. After any crash the old or the new content is there, whole. */
+int mf_fs_replace(const struct mf_fs *fs, const char *path, const void *bytes, size_t len,
+                  struct mf_errinfo *err);
+/* Reads a whole file of at most len_max bytes (MF_ELIMIT beyond); *ret_bytes is NUL-terminated and the
+ * caller's (mf_free). */
+int mf_fs_read_all(const struct mf_fs *fs, const char *path, size_t len_max, char **ret_bytes,
+                   size_t *ret_len, struct mf_errinfo *err);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * thread.h -- threads, locks and waiting. Thin names over POSIX threads, so that nothing above calls
+ * them directly; failures to create are returned, misuse aborts. */
+#ifndef OS_THREAD_H
+#define OS_THREAD_H
+
+#include <mayfly/error.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mf_mutex {
+    pthread_mutex_t raw;
+};
+struct mf_condition {
+    pthread_cond_t raw; /* on CLOCK_MONOTONIC */
+};
+struct mf_thread {
+    pthread_t raw;
+};
+
+void mf_mutex_init(struct mf_mutex *mutex);
+void mf_mutex_fini(struct mf_mutex *mutex);
+void mf_mutex_lock(struct mf_mutex *mutex);
+void mf_mutex_unlock(struct mf_mutex *mutex);
+
+void mf_condition_init(struct mf_condition *condition);
+void mf_condition_fini(struct mf_condition *condition);
+void mf_condition_wait(struct mf_condition *condition, struct mf_mutex *mutex);
+/* Waits until the monotonic time; false when it passed without a wake-up. */
+bool mf_condition_wait_until(struct mf_condition *condition, struct mf_mutex *mutex,
+                             int64_t monotonic_ns);
+void mf_condition_signal(struct mf_condition *condition);
+void mf_condition_broadcast(struct mf_condition *condition);
+
+/* Starts a thread with all signals blocked, named `name` (15 characters kept). */
+int mf_thread_start(struct mf_thread *thread, const char *name, void *(*run)(void *context),
+                    void *context, struct mf_errinfo *err);
+void *mf_thread_join(struct mf_thread *thread);
+
+#endif

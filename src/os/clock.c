@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * clock.c -- see clock.h. */
+#include "os/clock.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <time.h>
+
+static int64_t read_clock(clockid_t id)
+{
+    struct timespec now;
+    clock_gettime(id, &now);
+    return (int64_t)now.tv_sec * MF_NS_PER_SECOND + now.tv_nsec;
+}
+
+static int64_t real_wall_ns(void *context)
+{
+    (void)context;
+    return read_clock(CLOCK_REALTIME);
+}
+
+static int64_t real_monotonic_ns(void *context)
+{
+    (void)context;
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+static const struct mf_clock real_clock = {real_wall_ns, real_monotonic_ns, NULL};
+
+const struct mf_clock *mf_clock_real(void)
+{
+    return &real_clock;
+}
+
+int64_t mf_clock_wall_ns(const struct mf_clock *clock)
+{
+    return clock != NULL ? clock->wall_ns(clock->context) : real_wall_ns(NULL);
+}
+
+int64_t mf_clock_monotonic_ns(const struct mf_clock *clock)
+{
+    return clock != NULL ? clock->monotonic_ns(clock->context) : real_monotonic_ns(NULL);
+}
+
+int64_t mf_clock_coarse_ns(void)
+{
+    return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
+int mf_clock_sleep_until_ns(int64_t monotonic_ns)
+{
+    if (monotonic_ns <= real_monotonic_ns(NULL)) {
+        return 0;
+    }
+    struct timespec until = {.tv_sec = monotonic_ns / MF_NS_PER_SECOND,
+                             .tv_nsec = monotonic_ns % MF_NS_PER_SECOND};
+    return -clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
