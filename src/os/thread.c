@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * thread.c -- see thread.h. A failing lock operation is misuse and aborts. */
+#include "os/thread.h"
+#include "base/check.h"
+#include "base/fail.h"
+#include "os/clock.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+
+void mf_mutex_init(struct mf_mutex *mutex)
+{
+    MF_ASSERT(pthread_mutex_init(&mutex->raw, NULL) == 0);
+}
+
+void mf_mutex_fini(struct mf_mutex *mutex)
+{
+    MF_ASSERT(pthread_mutex_destroy(&mutex->raw) == 0);
+}
+
+void mf_mutex_lock(struct mf_mutex *mutex)
+{
+    MF_ASSERT(pthread_mutex_lock(&mutex->raw) == 0);
+}
+
+void mf_mutex_unlock(struct mf_mutex *mutex)
+{
+    MF_ASSERT(pthread_mutex_unlock(&mutex->raw) == 0);
+}
+
+void mf_condition_init(struct mf_condition *condition)
+{
+    pthread_condattr_t attributes;
+    MF_ASSERT(pthread_condattr_init(&attributes) == 0);
+    MF_ASSERT(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    MF_ASSERT(pthread_cond_init(&condition->raw, &attributes) == 0);
+    MF_ASSERT(pthread_condattr_destroy(&attributes) == 0);
+}
+
+void mf_condition_fini(struct mf_condition *condition)
+{
+    MF_ASSERT(pthread_cond_destroy(&condition->raw) == 0);
+}
+
+void mf_condition_wait(struct mf_condition *condition, struct mf_mutex *mutex)
+{
+    MF_ASSERT(pthread_cond_wait(&condition->raw, &mutex->raw) == 0);
+}
+
+bool mf_condition_wait_until(struct mf_condition *condition, struct mf_mutex *mutex,
+                             int64_t monotonic_ns)
+{
+    struct timespec until = {.tv_sec = monotonic_ns / MF_NS_PER_SECOND,
+                             .tv_nsec = monotonic_ns % MF_NS_PER_SECOND};
+    int code = pthread_cond_timedwait(&condition->raw, &mutex->raw, &until);
+    MF_ASSERT(code == 0 || code == ETIMEDOUT);
+    return code == 0;
+}
+
+void mf_condition_signal(struct mf_condition *condition)
+{
+    MF_ASSERT(pthread_cond_signal(&condition->raw) == 0);
+}
+
+void mf_condition_broadcast(struct mf_condition *condition)
+{
+    MF_ASSERT(pthread_cond_broadcast(&condition->raw) == 0);
+}
+
+int mf_thread_start(struct mf_thread *thread, const char *name, void *(*run)(void *context),
+                    void *context, struct mf_errinfo *err)
+{
+    /* The new thread inherits the mask, so signals keep going to the threads of the application. */
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    MF_ASSERT(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+    pthread_t raw;
+    int code = pthread_create(&raw, NULL, run, context);
+    MF_ASSERT(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    if (code != 0) {
+        return mf_fail(err, -code,
+                       "cannot start the thread %s: %s; raise the limit of processes (ulimit -u)",
+                       name, mf_strerror(-code));
+    }
+    char kept[16];
+    snprintf(kept, sizeof kept, "%s", name);
+    (void)pthread_setname_np(raw, kept); /* only for people who look at it */
+    thread->raw = raw;
+    return 0;
+}
+
+void *mf_thread_join(struct mf_thread *thread)
+{
+    void *result = NULL;
+    MF_ASSERT(pthread_join(thread->raw, &result) == 0);
+    return result;
+}

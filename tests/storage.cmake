@@ -1,0 +1,3 @@
+# Foundation: base, os, reclog.
+mayfly_test(NAME os_file RUNG unit SOURCES unit/test_os_file.c lib/scratch.c LINK mf_os)
+mayfly_test(NAME os_thread RUNG unit SOURCES unit/test_os_thread.c LINK mf_os)
