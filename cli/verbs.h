@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * verbs.h -- the verbs, in the order of the help. A new one: its file in cli/CMakeLists.txt, and a
+ * line here. */
+#ifndef CLI_VERBS_H
+#define CLI_VERBS_H
+
+#include "verb.h"
+
+#define CLI_VERB_MAP(X)                                                                            \
+    X(completion)                                                                                  \
+    X(help)
+
+#define X(name) extern const struct cli_verb verb_##name;
+CLI_VERB_MAP(X)
+#undef X
+
+#endif
