@@ -74,9 +74,14 @@ MF_API MF_MUST_CHECK int mf_flight_home(const char *override, char **ret_home,
                                         struct mf_errinfo *err);
 MF_API void mf_flight_free_text(char *text);
 
-/* The directory of the flight that `ref` names: a path to a flight directory, a whole id, "last" or
- * "last-N" (N flights before the last), a unique beginning of an id, or a flight's name (its newest).
- * Errors: MF_ENOTFOUND (with the closest candidates in the message), MF_EVALUE (ambiguous beginning). */
+/* The directory of the flight that `ref` names, by the first of these that fits:
+ *   a path          with a slash in it, or "." or "..": a flight directory anywhere
+ *   last, latest    the newest; also "-1". "-2" is the one before, and so on
+ *   a whole id
+ *   a name          the newest flight of that name
+ *   part of an id   a beginning, or an ending of at least four characters, that only one id has
+ * *ret_dir is the caller's (mf_flight_free_text).
+ * Errors: MF_ENOTFOUND, MF_EVALUE (ambiguous; the message lists some). */
 MF_API MF_MUST_CHECK int mf_flight_resolve(const char *home, const char *ref, char **ret_dir,
                                            struct mf_errinfo *err);
 
@@ -165,14 +170,34 @@ MF_API MF_MUST_CHECK int mf_flight_info_read(const char *dir, struct mf_flight_i
                                              struct mf_errinfo *err);
 MF_API void mf_flight_info_free(struct mf_flight_info *info); /* NULL is allowed */
 
-struct mf_flight_list {
-    struct mf_flight_info **flights; /* newest first */
-    size_t count;
-    size_t unreadable; /* directories skipped: no or bad flight.json */
+/* A flight among others. */
+struct mf_flight_entry {
+    char *dir;
+    char *id;                    /* the directory's name */
+    struct mf_flight_info *info; /* NULL: it cannot be read, and `why` says so */
+    struct mf_errinfo why;
 };
-/* All flights below `home`; with `name` not NULL those of that name; at most `limit` (0: all). A home
- * that does not exist has none. */
-MF_API MF_MUST_CHECK int mf_flight_list_read(const char *home, const char *name, size_t limit,
+
+struct mf_flight_list {
+    struct mf_flight_entry *items; /* newest first */
+    size_t count;
+    size_t unreadable; /* those without info */
+};
+
+/* Which flights. All that is zero or NULL takes every flight. */
+struct mf_flight_filter {
+    const char *name;
+    const char *const *tags; /* NULL-terminated; each must be there: "key=value", or "key" with any value */
+    int64_t since_wall_ns;   /* started then or later */
+    bool failed;             /* ended without success, or its recorder is gone */
+    bool ended;              /* neither running nor dead */
+    size_t limit;            /* at most so many of those that match, the newest */
+};
+
+/* The flights below `home` that match `filter` (NULL: all). A home that does not exist has none. A
+ * directory that cannot be read matches where only `since_wall_ns` and `limit` are asked for. */
+MF_API MF_MUST_CHECK int mf_flight_list_read(const char *home,
+                                             const struct mf_flight_filter *filter,
                                              struct mf_flight_list *ret_list,
                                              struct mf_errinfo *err);
 MF_API void mf_flight_list_free(struct mf_flight_list *list);

@@ -1,0 +1,2 @@
+# Everything that reads flights.
+mayfly_test(NAME flight_find RUNG unit SOURCES unit/test_flight_find.c lib/scratch.c LINK mf_flight)
