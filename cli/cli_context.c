@@ -27,7 +27,7 @@ int cli_print(struct cli_context *cli, struct mf_buffer *buffer)
 }
 
 /* One line, so that several processes that share standard error do not mix theirs. */
-static void complain(const char *format, va_list arguments)
+__attribute__((format(printf, 1, 0))) static void complain(const char *format, va_list arguments)
 {
     char raw[1024];
     vsnprintf(raw, sizeof raw, format, arguments);

@@ -63,8 +63,8 @@ const char *mf_version_string(void)
     return MF_VERSION_STRING;
 }
 
-static void fill(struct mf_errinfo *err, int code, const char *suffix, const char *format,
-                 va_list arguments)
+__attribute__((format(printf, 4, 0))) static void
+fill(struct mf_errinfo *err, int code, const char *suffix, const char *format, va_list arguments)
 {
     if (err == NULL) {
         return;

@@ -58,7 +58,8 @@ char *mf_format_rfc3339(char out[MF_RFC3339_LEN], int64_t wall_ns, int32_t offse
 {
     const int32_t offset_minutes = (int32_t)divide_down(offset_s, 60);
     const int64_t utc_s = divide_down(wall_ns, SECOND_NS);
-    const unsigned fraction_ns = (unsigned)(wall_ns - utc_s * SECOND_NS);
+    const int64_t rest_ns = wall_ns % SECOND_NS;
+    const unsigned fraction_ns = (unsigned)(rest_ns < 0 ? rest_ns + SECOND_NS : rest_ns);
     const int64_t local_s = utc_s + (int64_t)offset_minutes * 60;
     const int64_t days = divide_down(local_s, DAY_S);
     const unsigned second_of_day = (unsigned)(local_s - days * DAY_S);
