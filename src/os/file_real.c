@@ -355,7 +355,7 @@ static enum mf_file_kind entry_kind(DIR *directory, const struct dirent *entry)
     struct stat status;
     if (type == DT_UNKNOWN &&
         fstatat(dirfd(directory), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0) {
-        type = IFTODT(status.st_mode);
+        type = S_ISREG(status.st_mode) ? DT_REG : S_ISDIR(status.st_mode) ? DT_DIR : DT_UNKNOWN;
     }
     return type == DT_REG ? MF_KIND_FILE : type == DT_DIR ? MF_KIND_DIRECTORY : MF_KIND_OTHER;
 }
