@@ -98,10 +98,4 @@ bool cli_colored(const struct cli_context *cli);
 /* Columns of the terminal at standard output; 0 when it is none. */
 int cli_columns(void);
 
-/* ---- where things are ---- */
-
-/* The directory that holds everything: $MAYFLY_HOME, else $XDG_DATA_HOME/mayfly, else
- * ~/.local/share/mayfly. It need not exist yet. The caller frees *ret_path with mf_free(). */
-int cli_home(char **ret_path, struct mf_errinfo *err);
-
 #endif

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * cli_context.c -- how a verb talks to the user, and where it finds its things. See cli.h. */
+ * cli_context.c -- how a verb talks to the user. See cli.h. */
 #include "cli.h"
 
-#include "base/heap.h"
 #include "fmt/terminal.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,31 +82,4 @@ int cli_columns(void)
         return 0;
     }
     return size.ws_col != 0 ? size.ws_col : 80;
-}
-
-int cli_home(char **ret_path, struct mf_errinfo *err)
-{
-    const char *base = getenv("MAYFLY_HOME");
-    const char *below = "";
-    if (base == NULL || base[0] == '\0') {
-        base = getenv("XDG_DATA_HOME");
-        below = "/mayfly";
-        if (base == NULL || base[0] != '/') { /* relative ones are to be ignored */
-            base = getenv("HOME");
-            below = "/.local/share/mayfly";
-        }
-        if (base == NULL || base[0] == '\0') {
-            const struct passwd *user = getpwuid(getuid());
-            base = user != NULL ? user->pw_dir : NULL;
-        }
-    }
-    if (base == NULL || base[0] == '\0') {
-        return mf_fail(err, MF_ENOTFOUND, "no home directory is known; set MAYFLY_HOME");
-    }
-    char *path = mf_asprintf("%s%s", base, below);
-    if (path == NULL) {
-        return mf_fail(err, -ENOMEM, "out of memory");
-    }
-    *ret_path = path;
-    return 0;
 }

@@ -22,6 +22,7 @@ function(mayfly_module)
   endforeach()
   target_link_libraries(mf_${M_NAME} PRIVATE ${M_LINK})
   set_property(GLOBAL APPEND PROPERTY MAYFLY_MODULES "mf_${M_NAME}")
+  set_property(GLOBAL APPEND PROPERTY MAYFLY_LIBRARIES ${M_LINK})
 endfunction()
 
 # mayfly_test(NAME <n> RUNG <unit|prop|fault|crash|golden|cli|e2e> SOURCES ... LINK ...

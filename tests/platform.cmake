@@ -9,3 +9,10 @@ foreach(parser json_read units rfc3339)
   mayfly_fuzz(NAME ${parser} SOURCES fuzz/fuzz_${parser}.c LINK mf_fmt
     CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${parser}")
 endforeach()
+mayfly_script_test(NAME frame RUNG cli SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/cli/test_frame.sh")
+mayfly_script_test(NAME completion RUNG cli
+  SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/cli/test_completion.sh")
+mayfly_script_test(NAME exports RUNG golden SCRIPT "${CMAKE_SOURCE_DIR}/scripts/exports")
+if(NOT MAYFLY_SANITIZE AND NOT MAYFLY_FUZZ AND NOT MAYFLY_COVERAGE)
+  mayfly_script_test(NAME install RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/test_install.sh")
+endif()

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * mayfly.h -- all public headers at once. */
+#ifndef MAYFLY_MAYFLY_H
+#define MAYFLY_MAYFLY_H
+
+#include <mayfly/env.h>
+#include <mayfly/error.h>
+#include <mayfly/flight.h>
+
+#endif

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# What `make install` puts into a prefix is whole: headers that compile alone, a pkg-config file with which an
+# outside program links (shared and static, C and C++), exactly the listed symbols, manual and completions.
+. "$MAYFLY_SOURCE_DIR/tests/lib/expect.sh"
+prefix=$scratch/stage/opt/mayfly
+cc=${CC:-cc}
+cxx=${CXX:-c++}
+
+expect 0 env DESTDIR="$scratch/stage" cmake --install "$MAYFLY_BINARY_DIR" --prefix /opt/mayfly
+for file in bin/mayfly include/mayfly/mayfly.h share/man/man1/mayfly.1 \
+    share/bash-completion/completions/mayfly share/zsh/site-functions/_mayfly \
+    share/fish/vendor_completions.d/mayfly.fish; do
+    [ -s "$prefix/$file" ] || complain "$file was not installed"
+done
+outside=$(find "$scratch/stage" -type f -not -path "$prefix/*")
+[ -z "$outside" ] || complain "installed outside of the prefix: $outside"
+expect 0 "$prefix/bin/mayfly" --version
+
+# ---- headers ----
+umbrella=$(sed -n 's/^#include <mayfly\/\(.*\)>$/\1/p' "$prefix/include/mayfly/mayfly.h" | sort)
+installed=$(cd "$prefix/include/mayfly" && ls | grep -v '^mayfly\.h$' | sort)
+[ "$umbrella" = "$installed" ] ||
+    complain "mayfly.h includes $(echo $umbrella); installed are $(echo $installed)"
+for header in "$prefix"/include/mayfly/*.h; do
+    printf '#include <mayfly/%s>\n#include <mayfly/%s>\n' "${header##*/}" "${header##*/}" \
+        >"$scratch/alone.c"
+    cp "$scratch/alone.c" "$scratch/alone.cc"
+    expect 0 "$cc" -std=c11 -pedantic -Wall -Wextra -Wstrict-prototypes -Werror -I"$prefix/include" \
+        -fsyntax-only "$scratch/alone.c"
+    expect 0 "$cxx" -std=c++17 -pedantic -Wall -Wextra -Werror -I"$prefix/include" -fsyntax-only \
+        "$scratch/alone.cc"
+done
+
+# ---- symbols ----
+lib=$(dirname "$(find "$prefix" -name libmayfly.a)")
+exported=$(nm -D --defined-only "$lib/libmayfly.so" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' |
+    LC_ALL=C sort)
+listed=$(sed -n 's/^ *\(mf_[a-z0-9_]*\);$/\1/p' "$MAYFLY_SOURCE_DIR/src/lib/mayfly.map")
+if ! diff <(echo "$listed") <(echo "$exported") >"$scratch/difference"; then
+    complain "mayfly.map (<) and libmayfly.so (>) differ: $(grep '^[<>]' "$scratch/difference" | xargs)"
+fi
+foreign=$(nm -g --defined-only "$lib/libmayfly.a" 2>/dev/null | awk 'NF == 3 { print $3 }' |
+    grep -v -e '^mf_' -e '^__gcov' -e '^__asan' -e '^__odr_asan' | xargs)
+[ -z "$foreign" ] || complain "libmayfly.a defines names that do not begin with mf_: $foreign"
+readelf -d "$lib/libmayfly.so" | grep -q 'SONAME.*\[libmayfly.so.0\]' || complain "wrong soname"
+
+# ---- an outside program ----
+cat >"$scratch/outside.c" <<'PROGRAM'
+#include <mayfly/mayfly.h>
+#include <stdio.h>
+#include <string.h>
+
+int main(void)
+{
+    if (mf_version() != MF_VERSION || strcmp(mf_version_string(), MF_VERSION_STRING) != 0) {
+        return 1;
+    }
+    printf("%s: %s\n", mf_error_name(MF_ECORRUPT), mf_strerror(MF_ECORRUPT));
+    return 0;
+}
+PROGRAM
+cp "$scratch/outside.c" "$scratch/outside.cc"
+export PKG_CONFIG_PATH=$lib/pkgconfig LD_LIBRARY_PATH=$lib
+build() { # compiler, standard, source, pkg-config mode
+    local flags
+    flags=$(pkg-config --cflags --libs $4 mayfly) || return
+    if [ -n "$4" ]; then
+        flags=${flags/-lmayfly/-l:libmayfly.a}
+    fi
+    "$1" "$2" -Wall -Wextra -Werror "$3" $flags -o "$scratch/outside" && "$scratch/outside"
+}
+expect 0 pkg-config --exact-version=0.1.0 mayfly
+for mode in "" --static; do
+    expect 0 build "$cc" -std=c11 "$scratch/outside.c" "$mode"
+    stdout_is "MF_ECORRUPT: stored data fails its checksum"
+    expect 0 build "$cxx" -std=c++17 "$scratch/outside.cc" "$mode"
+done
+finish
