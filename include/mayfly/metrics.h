@@ -190,7 +190,9 @@ static inline int mf_counter_add(struct mf_counter_writer *writer, mf_series ser
                                  uint64_t increment)
 {
     uint64_t index = series & 0xFFFFFFFFu;
-    if (__builtin_expect(index >= writer->count || writer->handles[index] != series, 0)) {
+    if (__builtin_expect(index >= writer->count || series == 0 ||
+                             __atomic_load_n(&writer->handles[index], __ATOMIC_RELAXED) != series,
+                         0)) {
         return MF_ESTALE;
     }
     __atomic_store_n(&writer->values[index], writer->values[index] + increment, __ATOMIC_RELAXED);

@@ -1,0 +1,2 @@
+set(here "${CMAKE_CURRENT_SOURCE_DIR}")
+mayfly_test(NAME metrics_defects RUNG unit SOURCES "${here}/unit/metrics/defects_test.c" LINK mf_metrics)
