@@ -11,21 +11,45 @@
 
 #include "base/fail.h"
 #include "base/heap.h"
+#include "fmt/json_read.h"
 #include "os/clock.h"
 #include "os/file.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #define FILE_LEN_MAX (8u << 20) /* a command line is at most 2 MiB; escaped thrice that */
 
-/* ---- members, of a type that is asked for or not there ---- */
+/* ---- members; one that is not there, or of another type, is its fallback ---- */
 
-static int copy_text(const json_t *object, const char *key, char **ret_text)
+static const char *read_text(struct mf_json_node object, const char *key)
 {
-    const char *text = json_string_value(json_object_get(object, key));
+    const char *text = NULL;
+    return mf_json_get_string(object, key, &text, NULL) == 0 ? text : NULL;
+}
+
+static int64_t read_int(struct mf_json_node object, const char *key, int64_t fallback)
+{
+    int64_t value = 0;
+    return mf_json_get_int(object, key, &value, NULL) == 0 ? value : fallback;
+}
+
+static uint64_t read_count(struct mf_json_node object, const char *key, uint64_t fallback)
+{
+    uint64_t value = 0;
+    return mf_json_get_uint(object, key, &value, NULL) == 0 ? value : fallback;
+}
+
+static bool read_bool(struct mf_json_node object, const char *key)
+{
+    bool value = false;
+    return mf_json_get_bool(object, key, &value, NULL) == 0 && value;
+}
+
+static int copy_text(struct mf_json_node object, const char *key, char **ret_text)
+{
+    const char *text = read_text(object, key);
     if (text == NULL) {
         return 0;
     }
@@ -33,22 +57,10 @@ static int copy_text(const json_t *object, const char *key, char **ret_text)
     return *ret_text != NULL ? 0 : -ENOMEM;
 }
 
-static void copy_fixed(const json_t *object, const char *key, char *out, size_t capacity)
+static void copy_fixed(struct mf_json_node object, const char *key, char *out, size_t capacity)
 {
-    const char *text = json_string_value(json_object_get(object, key));
+    const char *text = read_text(object, key);
     snprintf(out, capacity, "%s", text != NULL ? text : "");
-}
-
-static int64_t read_int(const json_t *object, const char *key, int64_t fallback)
-{
-    const json_t *value = json_object_get(object, key);
-    return json_is_integer(value) ? json_integer_value(value) : fallback;
-}
-
-static uint64_t read_count(const json_t *object, const char *key, uint64_t fallback)
-{
-    const int64_t value = read_int(object, key, -1);
-    return value >= 0 ? (uint64_t)value : fallback;
 }
 
 static void free_texts(char **texts)
@@ -60,18 +72,22 @@ static void free_texts(char **texts)
 }
 
 /* The strings of an array; a list that is not there is an empty one. */
-static int copy_texts(const json_t *object, const char *key, char ***ret_texts)
+static int copy_texts(struct mf_json_node object, const char *key, char ***ret_texts)
 {
-    const json_t *array = json_object_get(object, key);
-    const size_t count = json_array_size(array);
+    const struct mf_json_node array = mf_json_member(object, key);
+    const size_t count = mf_json_type(array) == MF_JSON_ARRAY ? mf_json_len(array) : 0;
     char **texts = mf_calloc(count + 1, sizeof *texts);
     if (texts == NULL) {
         return -ENOMEM;
     }
     size_t used = 0;
     for (size_t i = 0; i < count; i++) {
-        const char *text = json_string_value(json_array_get(array, i));
-        if (text != NULL && (texts[used++] = mf_strdup(text)) == NULL) {
+        const char *text = NULL;
+        if (mf_json_as_string(mf_json_element(array, i), &text, NULL) < 0) {
+            continue;
+        }
+        texts[used] = mf_strdup(text);
+        if (texts[used++] == NULL) {
             free_texts(texts);
             return -ENOMEM;
         }
@@ -81,21 +97,22 @@ static int copy_texts(const json_t *object, const char *key, char ***ret_texts)
 }
 
 /* {"NAME": "value"} as "NAME=value". */
-static int copy_env(json_t *env, char ***ret_texts)
+static int copy_env(struct mf_json_node env, char ***ret_texts)
 {
-    char **texts = mf_calloc(json_object_size(env) + 1, sizeof *texts);
+    const size_t count = mf_json_type(env) == MF_JSON_OBJECT ? mf_json_len(env) : 0;
+    char **texts = mf_calloc(count + 1, sizeof *texts);
     if (texts == NULL) {
         return -ENOMEM;
     }
     size_t used = 0;
-    const char *name = NULL;
-    json_t *value = NULL;
-    json_object_foreach((json_t *)env, name, value)
-    {
-        if (!json_is_string(value)) {
+    void *cursor = NULL;
+    struct mf_json_node member;
+    while (used < count && mf_json_next(env, &cursor, &member)) {
+        const char *value = NULL;
+        if (mf_json_as_string(member, &value, NULL) < 0) {
             continue;
         }
-        texts[used] = mf_asprintf("%s=%s", name, json_string_value(value));
+        texts[used] = mf_asprintf("%s=%s", member.key, value);
         if (texts[used++] == NULL) {
             free_texts(texts);
             return -ENOMEM;
@@ -107,7 +124,7 @@ static int copy_env(json_t *env, char ***ret_texts)
 
 /* ---- the file ---- */
 
-static void read_totals(const json_t *totals, struct mf_flight_totals *out)
+static void read_totals(struct mf_json_node totals, struct mf_flight_totals *out)
 {
     const struct {
         const char *key;
@@ -139,9 +156,9 @@ static void read_totals(const json_t *totals, struct mf_flight_totals *out)
     for (size_t i = 0; i < MF_ARRAY_LEN(members); i++) {
         *members[i].value = read_count(totals, members[i].key, members[i].absent);
     }
-    const json_t *output = json_object_get(totals, "output");
+    const struct mf_json_node output = mf_json_member(totals, "output");
     for (unsigned i = 0; i < MF_STREAMS; i++) {
-        const json_t *stream = json_object_get(output, mf_flight_stream_name(i));
+        const struct mf_json_node stream = mf_json_member(output, mf_flight_stream_name(i));
         out->output[i] = (struct mf_flight_stream_totals){
             .bytes = read_count(stream, "bytes", 0),
             .lines = read_count(stream, "lines", 0),
@@ -150,10 +167,10 @@ static void read_totals(const json_t *totals, struct mf_flight_totals *out)
     }
 }
 
-static int read_start(const json_t *root, struct mf_flight_info *info)
+static int read_start(struct mf_json_node root, struct mf_flight_info *info)
 {
-    const json_t *host = json_object_get(root, "host");
-    const json_t *trace = json_object_get(root, "trace");
+    const struct mf_json_node host = mf_json_member(root, "host");
+    const struct mf_json_node trace = mf_json_member(root, "trace");
     copy_fixed(root, "id", info->id, sizeof info->id);
     copy_fixed(trace, "trace_id", info->trace_id, sizeof info->trace_id);
     copy_fixed(trace, "span_id", info->span_id, sizeof info->span_id);
@@ -163,9 +180,9 @@ static int read_start(const json_t *root, struct mf_flight_info *info)
     info->started_wall_ns = read_int(root, "started_wall_ns", 0);
     info->started_monotonic_ns = read_int(root, "started_monotonic_ns", 0);
     info->interval_ns = read_int(root, "interval_ns", 0);
-    info->recorder_pid = read_int(json_object_get(root, "recorder"), "pid", 0);
-    info->terminal = json_is_true(json_object_get(root, "terminal"));
-    const char *rung = json_string_value(json_object_get(root, "rung"));
+    info->recorder_pid = read_int(mf_json_member(root, "recorder"), "pid", 0);
+    info->terminal = read_bool(root, "terminal");
+    const char *rung = read_text(root, "rung");
     const int index = rung != NULL ? mf__flight_rung_of(rung) : -1;
     info->rung = index >= 0 ? (enum mf_flight_rung)index : MF_RUNG_PROC;
 
@@ -179,7 +196,7 @@ static int read_start(const json_t *root, struct mf_flight_info *info)
     MF_KEEP_FIRST(rc, copy_texts(root, "command", &info->command));
     MF_KEEP_FIRST(rc, copy_texts(root, "facilities", &info->facilities));
     MF_KEEP_FIRST(rc, copy_texts(root, "blind", &info->blind));
-    MF_KEEP_FIRST(rc, copy_env(json_object_get(root, "env"), &info->env));
+    MF_KEEP_FIRST(rc, copy_env(mf_json_member(root, "env"), &info->env));
     if (rc == 0 && info->name == NULL) {
         info->name = mf_strdup("");
         rc = info->name != NULL ? 0 : -ENOMEM;
@@ -187,22 +204,22 @@ static int read_start(const json_t *root, struct mf_flight_info *info)
     return rc;
 }
 
-static int read_end(const json_t *root, struct mf_flight_info *info)
+static int read_end(struct mf_json_node root, struct mf_flight_info *info)
 {
-    const json_t *outcome = json_object_get(root, "outcome");
-    const json_t *largest = json_object_get(root, "largest");
-    const json_t *busiest = json_object_get(root, "busiest");
-    const char *kind = json_string_value(json_object_get(outcome, "kind"));
+    const struct mf_json_node outcome = mf_json_member(root, "outcome");
+    const struct mf_json_node largest = mf_json_member(root, "largest");
+    const struct mf_json_node busiest = mf_json_member(root, "busiest");
+    const char *kind = read_text(outcome, "kind");
     const int index = kind != NULL ? mf__flight_outcome_of(kind) : -1;
     info->outcome = index >= 0 ? (enum mf_flight_outcome)index : MF_OUTCOME_NONE;
     info->duration_ns = read_int(root, "duration_ns", 0);
     info->exit_code = (int)read_int(outcome, "exit_code", 0);
     info->signal = (int)read_int(outcome, "signal", 0);
-    info->core_dumped = json_is_true(json_object_get(outcome, "core_dumped"));
+    info->core_dumped = read_bool(outcome, "core_dumped");
     info->success = info->outcome == MF_OUTCOME_EXITED && info->exit_code == 0;
     info->largest_rss_bytes = read_count(largest, "rss_bytes", 0);
     info->busiest_cpu_ns = read_count(busiest, "cpu_ns", 0);
-    read_totals(json_object_get(root, "totals"), &info->totals);
+    read_totals(mf_json_member(root, "totals"), &info->totals);
     int rc = 0;
     MF_KEEP_FIRST(rc, copy_text(outcome, "reason", &info->reason));
     MF_KEEP_FIRST(rc, copy_texts(outcome, "evidence", &info->evidence));
@@ -212,40 +229,29 @@ static int read_end(const json_t *root, struct mf_flight_info *info)
     return rc;
 }
 
-/* The root object of a flight.json of this format, with a known state in *ret_state. */
-static int parse(const char *path, const char *bytes, size_t len, json_t **ret_root,
-                 enum mf_flight_state *ret_state, struct mf_errinfo *err)
+/* Checks that it is a flight.json of this format, and reads the state. */
+static int check(const char *path, struct mf_json_node root, enum mf_flight_state *ret_state,
+                 struct mf_errinfo *err)
 {
-    json_error_t where;
-    json_t *root = json_loadb(bytes, len, 0, &where);
-    if (root == NULL) {
-        return mf_fail(err, MF_ECORRUPT, "%.200s is damaged: line %d: %.100s", path, where.line,
-                       where.text);
-    }
     const int64_t format = read_int(root, "format", 0);
-    const char *state = json_string_value(json_object_get(root, "state"));
+    const char *state = read_text(root, "state");
     const int index = state != NULL ? mf__flight_state_of(state) : -1;
-    int rc = 0;
     if (format < 1) {
-        rc = mf_fail(err, MF_EFORMAT, "%.200s is not the description of a flight", path);
-    } else if (format > MF_FLIGHT_FORMAT) {
-        rc = mf_fail(err, MF_EVERSION, "%.200s has the format %lld; this build knows %d", path,
-                     (long long)format, MF_FLIGHT_FORMAT);
-    } else if (index < 0 || index == MF_FLIGHT_DEAD ||
-               !json_is_string(json_object_get(root, "id"))) {
-        rc = mf_fail(err, MF_EFORMAT, "%.200s does not say its id and a known state", path);
+        return mf_fail(err, MF_EFORMAT, "%.200s is not the description of a flight", path);
     }
-    if (rc < 0) {
-        json_decref(root);
-        return rc;
+    if (format > MF_FLIGHT_FORMAT) {
+        return mf_fail(err, MF_EVERSION, "%.200s has the format %lld; this build knows %d", path,
+                       (long long)format, MF_FLIGHT_FORMAT);
     }
-    *ret_root = root;
+    if (index < 0 || index == MF_FLIGHT_DEAD || read_text(root, "id") == NULL) {
+        return mf_fail(err, MF_EFORMAT, "%.200s does not say its id and a known state", path);
+    }
     *ret_state = (enum mf_flight_state)index;
     return 0;
 }
 
-static int load(const char *dir, json_t **ret_root, enum mf_flight_state *ret_state,
-                struct mf_errinfo *err)
+static int load(const char *dir, struct mf_json_document **ret_document,
+                enum mf_flight_state *ret_state, struct mf_errinfo *err)
 {
     char *bytes = NULL;
     size_t len = 0;
@@ -253,13 +259,28 @@ static int load(const char *dir, json_t **ret_root, enum mf_flight_state *ret_st
     if (path == NULL) {
         return mf_fail(err, -ENOMEM, "out of memory");
     }
+    struct mf_json_document *document = NULL;
     int rc = mf_fs_read_all(NULL, path, FILE_LEN_MAX, &bytes, &len, err);
     if (rc == 0) {
-        rc = parse(path, bytes, len, ret_root, ret_state, err);
+        rc = mf_json_parse(bytes, len, NULL, path, &document, err);
+        if (rc == MF_ESYNTAX) { /* it is our own file */
+            rc = MF_ECORRUPT;
+            if (err != NULL) {
+                err->code = rc;
+            }
+        }
+    }
+    if (rc == 0) {
+        rc = check(path, mf_json_root(document), ret_state, err);
     }
     mf_free(bytes);
     mf_free(path);
-    return rc;
+    if (rc < 0) {
+        mf_json_free(document);
+        return rc;
+    }
+    *ret_document = document;
+    return 0;
 }
 
 /* Whether somebody holds the lock of the recorder: 1, 0 (also without the file), or a code. */
@@ -281,34 +302,26 @@ static int recorder_lives(const char *dir, struct mf_errinfo *err)
     return rc;
 }
 
-static int load_with_life(const char *dir, json_t **ret_root, enum mf_flight_state *ret_state,
-                          struct mf_errinfo *err)
+static int load_with_life(const char *dir, struct mf_json_document **ret_document,
+                          enum mf_flight_state *ret_state, struct mf_errinfo *err)
 {
     for (int round = 0;; round++) {
-        json_t *root = NULL;
-        enum mf_flight_state state = MF_FLIGHT_RUNNING;
-        int rc = load(dir, &root, &state, err);
+        int rc = load(dir, ret_document, ret_state, err);
+        if (rc < 0 || *ret_state != MF_FLIGHT_RUNNING) {
+            return rc;
+        }
+        rc = recorder_lives(dir, err);
+        if (rc > 0) {
+            return 0;
+        }
+        if (rc == 0 && round > 0) {
+            *ret_state = MF_FLIGHT_DEAD;
+            return 0;
+        }
+        mf_json_free(*ret_document);
         if (rc < 0) {
             return rc;
         }
-        if (state == MF_FLIGHT_RUNNING) {
-            rc = recorder_lives(dir, err);
-            if (rc <= 0 && round == 0) {
-                json_decref(root); /* it may have ended between the two looks */
-                if (rc < 0) {
-                    return rc;
-                }
-                continue;
-            }
-            if (rc < 0) {
-                json_decref(root);
-                return rc;
-            }
-            state = rc == 0 ? MF_FLIGHT_DEAD : MF_FLIGHT_RUNNING;
-        }
-        *ret_root = root;
-        *ret_state = state;
-        return 0;
     }
 }
 
@@ -323,12 +336,13 @@ static int64_t time_so_far(const struct mf_flight_info *info)
 
 int mf_flight_info_read(const char *dir, struct mf_flight_info **ret_info, struct mf_errinfo *err)
 {
-    json_t *root = NULL;
+    struct mf_json_document *document = NULL;
     enum mf_flight_state state = MF_FLIGHT_RUNNING;
-    int rc = load_with_life(dir, &root, &state, err);
+    int rc = load_with_life(dir, &document, &state, err);
     if (rc < 0) {
         return rc;
     }
+    const struct mf_json_node root = mf_json_root(document);
     struct mf_flight_info *info = mf_calloc(1, sizeof *info);
     rc = -ENOMEM;
     if (info != NULL) {
@@ -341,7 +355,7 @@ int mf_flight_info_read(const char *dir, struct mf_flight_info **ret_info, struc
             info->duration_ns = state == MF_FLIGHT_RUNNING ? time_so_far(info) : -1;
         }
     }
-    json_decref(root);
+    mf_json_free(document);
     if (rc < 0) {
         mf_flight_info_free(info);
         return mf_fail(err, rc, "out of memory");

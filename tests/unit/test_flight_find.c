@@ -156,7 +156,10 @@ static void lists_damaged_ones_as_such(void **state)
     (void)state;
     make_directory("20260924-125900-lost-55ff");
     make("20260924-125901-torn-6600", "torn", NOON, "\"state\":");
-    make("20260924-125902-new-7711", "new", NOON, "\"state\":\"ended\",\"format\":9");
+    make_directory("20260924-125902-new-7711");
+    char path[512];
+    snprintf(path, sizeof path, "%s/flights/20260924-125902-new-7711/flight.json", home);
+    write_file(path, "{\"format\":9,\"id\":\"x\",\"state\":\"ended\"}");
     make("20260924-125903-odd-8822", "odd", NOON, "\"state\":\"asleep\"");
     make_directory(".new-20260924-125904-x-9933");
     write_file(scratch_path("home-file"), "");
