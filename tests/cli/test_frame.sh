@@ -85,7 +85,7 @@ expect 74 closed --version
 stderr_is "mayfly: cannot write to standard output: Bad file descriptor"
 quiet() { "$m" "$@" 2>&-; }
 expect 64 quiet completoin
-# A reader that went away: quiet, by SIGPIPE or, where the caller ignores that, with the same exit code.
+# A reader that went away: quiet, by SIGPIPE or, where the caller ignores that, with the same code.
 mkfifo "$scratch/pipe"
 broken() (
     exec 3<>"$scratch/pipe" 4>"$scratch/pipe" 3>&-
