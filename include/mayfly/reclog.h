@@ -12,15 +12,15 @@
  *     mf_reclog_append(log, 1, "hello", 5, &seq, &err);      returns when it is on disk
  *     mf_reclog_close(log, &err);
  *
- * What survives, of the records whose append has returned 0:
+ * What is lost, of the records whose append has returned 0:
  *
- *     durability   when append returns, the record is      SIGKILL loses            a power cut
- * loses NONE         in the process's memory                 what was not flushed     what was not
- * synced PAGE         in the page cache ...                   nothing                  what was not
- * synced with flush_delay_ns, at most that later            the last flush_delay_ns  what was not
- * synced INTERVAL     as PAGE; on disk at most                as PAGE                  the last
- * sync_interval_ns sync_interval_ns later                                           (and
- * flush_delay_ns) SYNC         on disk                                 nothing nothing
+ *     durability  a record is then       SIGKILL takes        a power cut takes
+ *     NONE        in memory              what is not flushed  what is not synced
+ *     PAGE        in the page cache (1)  nothing (1)          what is not synced
+ *     INTERVAL    in the page cache (1)  nothing (1)          the last sync_interval_ns
+ *     SYNC        on disk                nothing              nothing
+ *
+ *     (1) With flush_delay_ns it may still be in memory for that long, and SIGKILL takes it.
  *
  * mf_reclog_flush() and mf_reclog_sync() can be called in every mode and make everything appended
  * before safe against SIGKILL or against a power cut. After any crash the log holds the records up
