@@ -5,6 +5,8 @@
 
 #include <mayfly/env.h>
 #include <mayfly/error.h>
+#include <mayfly/export.h>
 #include <mayfly/flight.h>
+#include <mayfly/metrics.h>
 
 #endif

@@ -283,7 +283,9 @@ struct mf_metrics_query {
     enum mf_metrics_function function;
     double quantile; /* 0 .. 1, for MF_FUNCTION_QUANTILE */
 };
-#define MF_TIER_AUTO (-1)
+#define MF_TIER_AUTO   (-1)
+#define MF_TIER_FINEST (-2) /* mf_metrics_visit(): each time in the finest tier that still has it */
+#define MF_TIER_LATEST (-3) /* mf_metrics_visit(): only the newest point of each series */
 
 struct mf_series_result {
     const char *name;
@@ -319,8 +321,31 @@ MF_API MF_MUST_CHECK int mf_metrics_query(struct mf_metrics_reader *reader,
                                           struct mf_errinfo *err);
 MF_API void mf_metrics_result_free(struct mf_metrics_result *result); /* NULL is allowed */
 
+struct mf_histogram; /* a distribution, see below */
+
+/* A query that gives its points one at a time, in memory that does not grow with the range. Each callback
+ * may be NULL but `series`, and returns 0 or a negative code that ends the visit. The order is that of
+ * mf_metrics_query(). */
+struct mf_metrics_visitor {
+    /* The next series that matches; `points` and the members that depend on a range are empty. It lives
+     * until `end` returns. A later *start_ns leaves out what is before; MF_VISIT_SKIP leaves out all. */
+    int (*series)(void *context, const struct mf_series_result *series, int64_t *start_ns);
+    /* Its next point. interval_ns: of the tier it is from. buckets: of a histogram, until it returns. */
+    int (*point)(void *context, const struct mf_point *point, int64_t interval_ns,
+                 const struct mf_histogram *buckets);
+    int (*end)(void *context); /* its last point was given; not called after MF_VISIT_SKIP */
+    void *context;
+};
+#define MF_VISIT_SKIP 1
+
+/* As mf_metrics_query(), but for functions, which are ignored. Errors: also those of the callbacks, whose
+ * message is left as it is when `err` has one. [any-thread, one at a time per reader] */
+MF_API MF_MUST_CHECK int mf_metrics_visit(struct mf_metrics_reader *reader,
+                                          const struct mf_metrics_query *query,
+                                          const struct mf_metrics_visitor *visitor,
+                                          struct mf_errinfo *err);
+
 /* A distribution over a whole range, merged from the slots of a histogram. */
-struct mf_histogram;
 /* Merges all slots of the matching histograms in the query's range (function is ignored).
  * MF_EVALUE when a match is no histogram. The result is the caller's. */
 MF_API MF_MUST_CHECK int mf_metrics_query_histogram(struct mf_metrics_reader *reader,
@@ -336,6 +361,15 @@ MF_API double mf_histogram_quantile(const struct mf_histogram *histogram, double
 MF_API double mf_histogram_error(const struct mf_histogram *histogram);
 /* Values <= bound, for the cumulative buckets of exposition formats; exact when bound is a power of two. */
 MF_API uint64_t mf_histogram_count_below(const struct mf_histogram *histogram, double bound);
+
+/* --- many stores ---------------------------------------------------------------------------------- */
+
+/* Calls visit with the path of every store at and below the directory `root`, in order of their paths; a
+ * non-zero return ends it and is returned. Symbolic links are not followed, nothing inside a store is
+ * looked at, and what cannot be listed below `root` is left out. [any-thread] */
+MF_API MF_MUST_CHECK int mf_metrics_discover(const char *root, const struct mf_env *env,
+                                             int (*visit)(void *context, const char *path),
+                                             void *context, struct mf_errinfo *err);
 
 #ifdef __cplusplus
 }

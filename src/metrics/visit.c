@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * visit.c -- streams the points of matching series to callbacks, one at a time.
+ *
+ * MF_TIER_FINEST: the tiers are joined at slot boundaries of the coarser one, so that every time is
+ * in one point only. A tier gives what begins at or after its border; the border of the coarsest is
+ * the begin of time, that of every other is the first end of a slot of the next coarser tier that
+ * does not lie before its own retention. */
+#include "selector.h"
+#include "source.h"
+
+#include "base/fail.h"
+#include "base/heap.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LATEST_SLOTS 32 /* looked at first for the newest point; then twice as many, and so on */
+
+struct visiting {
+    const struct mf_metrics_reader *reader;
+    const struct mf_metrics_query *query;
+    const struct mf_metrics_visitor *visitor;
+    int64_t clock_ns;
+    struct mf_metrics_schema schema; /* of the current series */
+    struct source_series series;
+    struct mf_histogram *slot_buckets;
+    uint32_t tier;
+    int64_t start_ns; /* of the part that is being read */
+    int64_t end_ns;
+    bool latest_only;
+    bool latest_found;
+    struct source_point latest;
+};
+
+static int64_t divide_down(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0 ? 1 : 0);
+}
+
+/* Times of the outermost slots may not fit 64 bits. */
+static int64_t slot_start_ns(int64_t slot, int64_t interval_ns)
+{
+    int64_t start;
+    if (__builtin_mul_overflow(slot, interval_ns, &start)) {
+        return slot < 0 ? INT64_MIN : INT64_MAX;
+    }
+    return start;
+}
+
+/* The oldest slot that a tier retains. */
+static int64_t retained_slot(const struct visiting *v, uint32_t tier)
+{
+    const struct mf_metrics_tier *t = &v->schema.tiers[tier];
+    return divide_down(v->clock_ns, t->interval_ns) - (int64_t)t->slots + 1;
+}
+
+static int deliver(struct visiting *v, const struct source_point *point)
+{
+    const int64_t interval_ns = v->schema.tiers[v->tier].interval_ns;
+    const struct mf__aggregate *a = &point->aggregate;
+    const struct mf_point out = {
+        .start_ns = slot_start_ns(point->slot, interval_ns),
+        .count = a->count,
+        .sum = a->sum,
+        .min = a->min,
+        .max = a->max,
+        .first = a->first,
+        .last = a->last,
+        .flags = (divide_down(v->clock_ns, interval_ns) == point->slot ? MF_POINT_OPEN : 0) |
+                 (point->exact ? 0 : MF_POINT_APPROXIMATE),
+    };
+    const struct mf_histogram *buckets = NULL;
+    if (v->series.type == MF_HISTOGRAM) {
+        memset(v->slot_buckets, 0, sizeof *v->slot_buckets);
+        int rc = v->reader->ops->buckets(v->reader->source, v->series.id, v->tier, point->slot,
+                                         v->slot_buckets);
+        if (rc < 0) {
+            return rc;
+        }
+        /* Count, sum and ends are of the slot as a whole. */
+        v->slot_buckets->sum = a->sum;
+        v->slot_buckets->min = a->min;
+        v->slot_buckets->max = a->max;
+        buckets = v->slot_buckets;
+    }
+    return v->visitor->point(v->visitor->context, &out, interval_ns, buckets);
+}
+
+static int on_point(void *context, const struct source_point *point)
+{
+    struct visiting *v = context;
+    if (v->latest_only) {
+        v->latest = *point;
+        v->latest_found = true;
+        return 0;
+    }
+    return deliver(v, point);
+}
+
+/* The slots of a tier that overlap [start_ns, end_ns), as far as they are retained. */
+static int read_tier(struct visiting *v, uint32_t tier, int64_t start_ns, int64_t end_ns)
+{
+    const int64_t interval_ns = v->schema.tiers[tier].interval_ns;
+    const int64_t oldest = retained_slot(v, tier);
+    const int64_t newest = divide_down(v->clock_ns, interval_ns);
+    int64_t first = divide_down(start_ns, interval_ns);
+    int64_t last = divide_down(end_ns - 1, interval_ns);
+    first = first > oldest ? first : oldest;
+    last = last < newest ? last : newest;
+    v->tier = tier;
+    if (start_ns >= end_ns || first > last) {
+        return 0;
+    }
+    return v->reader->ops->points(v->reader->source, v->series.id, tier, first, last, on_point, v);
+}
+
+static int read_finest(struct visiting *v, int64_t start_ns, int64_t end_ns)
+{
+    int rc = 0;
+    int64_t border = start_ns;
+    for (uint32_t tier = v->schema.tier_count; rc == 0 && tier-- > 0;) {
+        int64_t next = end_ns;
+        if (tier > 0) { /* where the tier below takes over */
+            const int64_t interval_ns = v->schema.tiers[tier].interval_ns;
+            const int64_t retained_ns =
+                slot_start_ns(retained_slot(v, tier - 1), v->schema.tiers[tier - 1].interval_ns);
+            next = slot_start_ns(divide_down(retained_ns - 1, interval_ns) + 1, interval_ns);
+            next = next < end_ns ? next : end_ns;
+        }
+        if (next > border) {
+            rc = read_tier(v, tier, border, next);
+            border = next;
+        }
+    }
+    return rc;
+}
+
+static int read_latest(struct visiting *v, int64_t start_ns, int64_t end_ns)
+{
+    v->latest_only = true;
+    v->latest_found = false;
+    int rc = 0;
+    for (uint32_t tier = 0; rc == 0 && !v->latest_found && tier < v->schema.tier_count; tier++) {
+        const int64_t interval_ns = v->schema.tiers[tier].interval_ns;
+        const int64_t newest = divide_down(v->clock_ns, interval_ns);
+        const int64_t oldest = retained_slot(v, tier);
+        int64_t last = newest;
+        for (int64_t slots = LATEST_SLOTS; rc == 0 && !v->latest_found && last >= oldest;
+             slots *= 2) {
+            const int64_t first = last - oldest < slots ? oldest : last - slots + 1;
+            const int64_t from = slot_start_ns(first, interval_ns);
+            const int64_t to = slot_start_ns(last + 1, interval_ns);
+            rc = read_tier(v, tier, from > start_ns ? from : start_ns, to < end_ns ? to : end_ns);
+            last = first - 1;
+        }
+        if (v->latest_found) {
+            rc = rc == 0 ? deliver(v, &v->latest) : rc;
+        }
+    }
+    v->latest_only = false;
+    return rc;
+}
+
+static int read_auto(struct visiting *v, int64_t start_ns, int64_t end_ns)
+{
+    uint32_t tier = 0;
+    while (tier + 1 < v->schema.tier_count &&
+           slot_start_ns(retained_slot(v, tier), v->schema.tiers[tier].interval_ns) > start_ns) {
+        tier++;
+    }
+    return read_tier(v, tier, start_ns, end_ns);
+}
+
+static int read_series(struct visiting *v, const char *text, const struct mf__labels *labels)
+{
+    const struct mf_metrics_query *query = v->query;
+    v->reader->ops->schema(v->reader->source, v->series.schema, &v->schema);
+    const uint32_t tier = query->tier >= 0 ? (uint32_t)query->tier : 0;
+    const struct mf_series_result about = {
+        .name = labels->name,
+        .labels = labels->labels,
+        .label_count = labels->label_count,
+        .text = text,
+        .unit = v->series.unit,
+        .help = v->series.help,
+        .type = v->series.type,
+        .schema = v->series.schema,
+        .tier = tier,
+        .interval_ns = tier < v->schema.tier_count ? v->schema.tiers[tier].interval_ns : 0,
+    };
+    int64_t start_ns = query->start_ns;
+    int rc = v->visitor->series(v->visitor->context, &about, &start_ns);
+    const bool skip = rc == MF_VISIT_SKIP;
+    if (rc == 0 && v->clock_ns != 0 && tier < v->schema.tier_count) {
+        switch (query->tier) {
+        case MF_TIER_FINEST:
+            rc = read_finest(v, start_ns, query->end_ns);
+            break;
+        case MF_TIER_LATEST:
+            rc = read_latest(v, start_ns, query->end_ns);
+            break;
+        case MF_TIER_AUTO:
+            rc = read_auto(v, start_ns, query->end_ns);
+            break;
+        default:
+            rc = read_tier(v, tier, start_ns, query->end_ns);
+            break;
+        }
+    }
+    if (rc == 0 && !skip && v->visitor->end != NULL) {
+        rc = v->visitor->end(v->visitor->context);
+    }
+    return skip ? 0 : rc;
+}
+
+static int compare_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    const int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+    return order != 0 ? order : (a_len > b_len) - (a_len < b_len);
+}
+
+static size_t name_length(const struct source_series *series)
+{
+    const char *brace = memchr(series->text, '{', series->text_len);
+    return brace != NULL ? (size_t)(brace - series->text) : series->text_len;
+}
+
+/* By name, so that the series of one name stand together; then by labels. */
+static int compare_series(const void *a, const void *b)
+{
+    const struct source_series *x = a;
+    const struct source_series *y = b;
+    const size_t x_len = name_length(x);
+    const size_t y_len = name_length(y);
+    const int order = compare_bytes(x->text, x_len, y->text, y_len);
+    return order != 0 ? order
+                      : compare_bytes(x->text + x_len, x->text_len - x_len, y->text + y_len,
+                                      y->text_len - y_len);
+}
+
+/* All series that match, in order. *ret_list is the caller's. */
+static int list_series(const struct mf_metrics_reader *reader, const struct mf__selector *selector,
+                       struct source_series **ret_list, size_t *ret_count)
+{
+    const uint32_t ids = reader->ops->series_count(reader->source);
+    struct source_series *list = NULL;
+    size_t count = 0;
+    size_t capacity = 0;
+    for (uint32_t id = 0; id < ids; id++) {
+        struct source_series series;
+        if (!reader->ops->series(reader->source, id, &series)) {
+            continue;
+        }
+        struct mf__labels *labels = mf__labels_parse(series.text, series.text_len);
+        const bool matches = labels != NULL && mf__selector_matches(selector, labels);
+        mf_free(labels);
+        if (!matches) {
+            continue;
+        }
+        if (count == capacity) {
+            capacity = capacity == 0 ? 64 : capacity * 2;
+            struct source_series *longer = mf_realloc(list, capacity * sizeof *list);
+            if (longer == NULL) {
+                mf_free(list);
+                return -ENOMEM;
+            }
+            list = longer;
+        }
+        list[count++] = series;
+    }
+    if (count > 1) {
+        qsort(list, count, sizeof *list, compare_series);
+    }
+    *ret_list = list;
+    *ret_count = count;
+    return 0;
+}
+
+int mf_metrics_visit(struct mf_metrics_reader *reader, const struct mf_metrics_query *query,
+                     const struct mf_metrics_visitor *visitor, struct mf_errinfo *err)
+{
+    struct mf__selector *selector;
+    struct mf_metrics_info info;
+    struct source_series *list = NULL;
+    size_t count = 0;
+    if (query->tier < MF_TIER_LATEST || query->tier >= MF_METRICS_TIERS_MAX ||
+        query->start_ns > query->end_ns) {
+        return mf_fail(err, MF_EVALUE, "tier %d, or range from %lld to %lld, does not exist",
+                       query->tier, (long long)query->start_ns, (long long)query->end_ns);
+    }
+    int rc = mf__selector_parse(query->selector, &selector, err);
+    if (rc != 0) {
+        return rc;
+    }
+    if (err != NULL) {
+        err->code = 0;
+    }
+    reader->ops->info(reader->source, &info);
+    struct visiting v = {
+        .reader = reader,
+        .query = query,
+        .visitor = visitor,
+        .clock_ns = info.clock_wall_ns,
+        .slot_buckets = mf_malloc(sizeof *v.slot_buckets),
+    };
+    rc = v.slot_buckets == NULL ? -ENOMEM : list_series(reader, selector, &list, &count);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        v.series = list[i];
+        char *text = mf_strndup(list[i].text, list[i].text_len);
+        struct mf__labels *labels = text != NULL ? mf__labels_parse(text, strlen(text)) : NULL;
+        rc = text == NULL ? -ENOMEM : 0;
+        if (labels != NULL) { /* else it was unregistered since it was listed */
+            rc = read_series(&v, text, labels);
+        }
+        mf_free(labels);
+        mf_free(text);
+    }
+    mf_free(list);
+    mf_free(v.slot_buckets);
+    mf__selector_free(selector);
+    if (rc < 0 && err != NULL && err->code == 0) {
+        return mf_fail(err, rc, "%s", mf_strerror(rc));
+    }
+    return rc;
+}

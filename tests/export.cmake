@@ -1,0 +1,9 @@
+# Exports of a store, and its sealed archive.
+set(here "${CMAKE_CURRENT_SOURCE_DIR}")
+if(MAYFLY_HAVE_CURL AND MAYFLY_HAVE_SNAPPY)
+  foreach(name push_defects)
+    mayfly_test(NAME export_${name} RUNG unit
+      SOURCES "${here}/unit/export/${name}_test.c" "${here}/lib/receiver.c"
+      LINK mf_export "${SNAPPY_LIBRARY}")
+  endforeach()
+endif()
