@@ -10,22 +10,6 @@
 
 #include "base/fail.h"
 
-#include <string.h>
-
-static uint64_t double_as_bits(double v)
-{
-    uint64_t bits;
-    memcpy(&bits, &v, sizeof bits);
-    return bits;
-}
-
-static double bits_as_double(uint64_t bits)
-{
-    double v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
 /* Where a counter's total comes from; kept in `max` of its open slot. */
 #define SOURCE_OBSERVED 1.0
 
@@ -76,25 +60,23 @@ void mf__counters_sample(struct mf_metrics *store, struct store_schema *schema)
     const uint32_t first = schema->slab->base;
     for (uint32_t column = first; column < first + schema->fresh; column++) {
         struct store_series *series = &store->series[column];
-        if (series->handle == 0 || series->type != MF_COUNTER || series->observed) {
+        if (series->type == 0 || series->type != MF_COUNTER || series->observed) {
             continue;
         }
-        const uint64_t sum = mf__shards_sum(&store->slab, column);
-        const uint64_t seen =
-            double_as_bits(atomic_load_explicit(&series->current->min, memory_order_relaxed));
-        const double before = atomic_load_explicit(&series->current->last, memory_order_relaxed);
-        const double increase = sum > seen ? (double)(sum - seen) : 0;
+        const double sum = (double)mf__shards_sum(&store->slab, column);
+        const double seen = -series->current->minus_min;
+        const double before = series->current->last;
+        const double increase = sum > seen ? sum - seen : 0;
         const struct mf__aggregate sample = {
-            .count = 1, .sum = increase, .min = bits_as_double(sum), .first = before,
-            .last = before + increase};
+            .count = 1, .sum = increase, .min = sum, .first = before, .last = before + increase};
         (void)add_sample(store, series, &sample, schema->slot);
     }
 }
 
 static int observe(struct mf_metrics *store, struct store_series *series, double total, int64_t slot)
 {
-    const double seen = atomic_load_explicit(&series->current->min, memory_order_relaxed);
-    const double before = atomic_load_explicit(&series->current->last, memory_order_relaxed);
+    const double seen = -series->current->minus_min;
+    const double before = series->current->last;
     struct mf__aggregate sample = {.count = 1, .min = total, .max = SOURCE_OBSERVED};
     if (!series->observed) { /* what came before the first sight of it is not ours */
         sample.first = sample.last = total;
@@ -113,7 +95,7 @@ static int observe(struct mf_metrics *store, struct store_series *series, double
 
 bool mf__counter_is_observed(const struct slab_open *open)
 {
-    return atomic_load_explicit(&open->max, memory_order_relaxed) == SOURCE_OBSERVED;
+    return open->max == SOURCE_OBSERVED;
 }
 
 static int check_observed(struct mf_metrics *store, const struct store_series *series, double total)
@@ -135,7 +117,7 @@ int mf_metrics_observe_total(struct mf_metrics *store, mf_series handle, double 
     if (rc < 0) {
         return rc;
     }
-    if (series->schema->slot == SLOT_NONE) {
+    if (series->schema->slot == CLOCK_NONE) {
         return MF_EVALUE;
     }
     return observe(store, series, total, series->schema->slot);

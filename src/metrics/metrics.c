@@ -59,7 +59,7 @@
  *   One process writes, held by flock on the file. In it, one thread at a time registers, ticks, syncs
  *   and records gauges and histograms; any number of threads add to counters, each in its own shard.
  *   Readers take no lock. Pairs that are ordered: open slot (sequence released by the writer, acquired
- *   twice by the reader); row lap; directory state; status clock. Packed slots are one 16-byte access. A
+ *   by the reader before and looked at again after); row lap; directory state; status clock. Packed slots are one 16-byte access. A
  *   reader looks at open slots from the first tier upwards and at the rings last, so what moves meanwhile
  *   is seen once: `through` tells what a tier has from the one below.
  *
@@ -391,7 +391,7 @@ int mf_metrics_close(struct mf_metrics *store, struct mf_errinfo *err)
         return 0;
     }
     for (uint32_t i = 0; i < store->slab.schema_count; i++) {
-        if (store->schemas[i].slot != SLOT_NONE) {
+        if (store->schemas[i].slot != CLOCK_NONE) {
             mf__counters_sample(store, &store->schemas[i]);
         }
     }

@@ -126,11 +126,9 @@ static void read_pending(const struct slab *slab, const struct slab_schema *sche
     if (clock_ns == INT64_MIN || open->max != 0) {
         return; /* no time yet, or its total is kept elsewhere */
     }
-    uint64_t seen;
-    memcpy(&seen, &open->min, sizeof seen);
-    const uint64_t sum = mf__shards_sum(slab, column);
-    if (sum > seen) {
-        const double increase = (double)(sum - seen);
+    const double sum = (double)mf__shards_sum(slab, column);
+    if (sum > open->min) { /* `min` is what was seen of it */
+        const double increase = sum - open->min;
         set->pending.slot = floor_divide(clock_ns, schema->tiers[0].interval_ns);
         set->pending.aggregate = (struct mf__aggregate){
             1, increase, open->last, open->last + increase, open->last, open->last + increase};

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  * record.c -- the hot path, and what it leaves to the slow one: a new slot, a late value, the clock.
  *
- * The fast path of a gauge reads the newer copy of its open slot and writes the other: seven stores, no
- * lock, no allocation, no system call. A reader always finds one whole copy, and so does the next open
- * after a kill between any two instructions. */
+ * The fast path of a gauge reads the newer copy of its open slot and writes the other: five stores, no lock,
+ * no allocation, no system call. A reader always finds one whole copy, and so does the next open after a
+ * kill between any two instructions. */
 #include "store.h"
 
 #include "os/clock.h"
+
+#include <string.h>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 /* The pair of copies is aligned to 128 bytes, each is 64. */
 static inline struct slab_open *other_copy(struct slab_open *copy)
@@ -14,26 +20,43 @@ static inline struct slab_open *other_copy(struct slab_open *copy)
     return (struct slab_open *)((uintptr_t)copy ^ sizeof(struct slab_open));
 }
 
+static inline bool is_gauge(mf_series handle)
+{
+    return handle >> HANDLE_TYPE_SHIFT == MF_GAUGE;
+}
+
 static inline bool value_finite(double value)
 {
-    return value - value == 0;
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (bits << 1) >> 53 != 0x7FF;
 }
+
+/* Two neighbouring doubles of a copy become the larger of those of the other copy and of -value, value. */
+#if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+static inline void max_two(double *to, const double *from, double value)
+{
+    const __m128d minus_first = _mm_set_pd(0.0, -0.0);
+    const __m128d both = _mm_xor_pd(_mm_set1_pd(value), minus_first);
+    _mm_store_pd(to, _mm_max_pd(both, _mm_load_pd(from)));
+}
+#else
+static inline void max_two(double *to, const double *from, double value)
+{
+    const double before[2] = {load_double(&from[0]), load_double(&from[1])};
+    store_double(&to[0], -value > before[0] ? -value : before[0]);
+    store_double(&to[1], value > before[1] ? value : before[1]);
+}
+#endif
 
 static inline void add_to_open(struct store_series *series, const struct slab_open *from, double value)
 {
-    const memory_order relaxed = memory_order_relaxed;
     struct slab_open *to = other_copy(series->current);
-    const uint64_t sequence = atomic_load_explicit(&from->sequence, relaxed);
-    atomic_store_explicit(&to->sequence, sequence + 1, relaxed);
-    atomic_thread_fence(memory_order_release);
-    const double min = atomic_load_explicit(&from->min, relaxed);
-    const double max = atomic_load_explicit(&from->max, relaxed);
-    atomic_store_explicit(&to->count, atomic_load_explicit(&from->count, relaxed) + 1, relaxed);
-    atomic_store_explicit(&to->sum, atomic_load_explicit(&from->sum, relaxed) + value, relaxed);
-    atomic_store_explicit(&to->min, value < min ? value : min, relaxed);
-    atomic_store_explicit(&to->max, value > max ? value : max, relaxed);
-    atomic_store_explicit(&to->last, value, relaxed);
-    atomic_store_explicit(&to->sequence, sequence + 2, memory_order_release);
+    atomic_thread_fence(memory_order_release); /* behind the publication of `from` */
+    store_double(&to->sum, from->sum + value);
+    max_two(&to->minus_min, &from->minus_min, value);
+    store_double(&to->last, value);
+    __atomic_store_n(&to->sequence, from->sequence + 1, __ATOMIC_RELEASE);
     series->current = to;
 }
 
@@ -48,13 +71,16 @@ static inline void add_to_dense(struct mf_metrics *store, const struct store_ser
                           memory_order_release);
 }
 
+/* The table has a power of two of entries; one without a series holds a handle that does not lead there. */
+static inline struct store_series *series_get(const struct mf_metrics *store, mf_series handle)
+{
+    struct store_series *series = &store->series[handle & store->series_mask];
+    return __builtin_expect(series->handle == handle, 1) ? series : NULL;
+}
+
 struct store_series *mf__series_get(struct mf_metrics *store, mf_series handle)
 {
-    const uint64_t index = handle & 0xFFFFFFFFu;
-    if (index >= store->slab.columns || store->series[index].handle != handle || handle == 0) {
-        return NULL;
-    }
-    return &store->series[index];
+    return series_get(store, handle);
 }
 
 void mf__clock_set_slot(struct store_schema *schema, int64_t wall_ns)
@@ -69,7 +95,7 @@ void mf__clock_advance(struct mf_metrics *store, int64_t wall_ns)
 {
     for (uint32_t i = 0; i < store->slab.schema_count; i++) {
         struct store_schema *schema = &store->schemas[i];
-        if (schema->slot == SLOT_NONE) {
+        if (schema->slot == CLOCK_NONE) {
             mf__clock_set_slot(schema, wall_ns);
         } else if (wall_ns >= schema->end_ns) {
             mf__counters_sample(store, schema);
@@ -109,7 +135,7 @@ static int record_elsewhere(struct mf_metrics *store, struct store_series *serie
 {
     struct slab_status *status = slab_status(&store->slab);
     const struct mf__aggregate one = {1, value, value, value, value, value};
-    const int64_t newest = atomic_load_explicit(&series->current->slot, memory_order_relaxed);
+    const int64_t newest = series->current->slot;
     if (slot > newest && !mf__ring_has(store, series, slot)) {
         mf__open_slot(store, series, slot, &one);
         if (series->type == MF_HISTOGRAM) {
@@ -126,15 +152,16 @@ static int record_elsewhere(struct mf_metrics *store, struct store_series *serie
     return 0;
 }
 
+/* `value` fits the series, which is a gauge or a histogram. */
 static inline int record_value(struct mf_metrics *store, struct store_series *series, double value,
                                int64_t slot)
 {
     const struct slab_open *open = series->current;
-    if (__builtin_expect(atomic_load_explicit(&open->slot, memory_order_relaxed) != slot, 0)) {
+    if (__builtin_expect(open->slot != slot, 0)) {
         return record_elsewhere(store, series, value, slot);
     }
     add_to_open(series, open, value);
-    if (series->type == MF_HISTOGRAM) {
+    if (__builtin_expect(series->type != MF_GAUGE, 0)) {
         add_to_dense(store, series, value);
     }
     return 0;
@@ -143,7 +170,7 @@ static inline int record_value(struct mf_metrics *store, struct store_series *se
 /* Whether a series takes this value by mf_metrics_record(). */
 static inline bool value_fits(const struct store_series *series, double value)
 {
-    return value_finite(value) && (series->type == MF_GAUGE ||
+    return value_finite(value) && (__builtin_expect(series->type == MF_GAUGE, 1) ||
                                    (series->type == MF_HISTOGRAM && value >= 0));
 }
 
@@ -173,17 +200,28 @@ int mf__time_slot(struct mf_metrics *store, const struct store_series *series, i
     return 0;
 }
 
-int mf_metrics_record(struct mf_metrics *store, mf_series handle, double value)
+static int record_uncommon(struct mf_metrics *store, struct store_series *series, double value)
 {
-    struct store_series *series = mf__series_get(store, handle);
-    if (__builtin_expect(series == NULL, 0)) {
-        return MF_ESTALE;
-    }
     const int64_t slot = series->schema->slot;
-    if (__builtin_expect(!value_fits(series, value) || slot == SLOT_NONE, 0)) {
+    if (!value_fits(series, value) || slot == CLOCK_NONE) {
         return refuse_value(store);
     }
     return record_value(store, series, value, slot);
+}
+
+int mf_metrics_record(struct mf_metrics *store, mf_series handle, double value)
+{
+    struct store_series *series = series_get(store, handle);
+    if (__builtin_expect(series == NULL, 0)) {
+        return MF_ESTALE;
+    }
+    const struct slab_open *open = series->current;
+    if (__builtin_expect(is_gauge(handle) && open->slot == series->schema->slot &&
+                             value_finite(value), 1)) {
+        add_to_open(series, open, value);
+        return 0;
+    }
+    return record_uncommon(store, series, value);
 }
 
 /* `series` was checked, and `value` fits. */
@@ -201,7 +239,7 @@ static inline int record_at(struct mf_metrics *store, struct store_series *serie
 
 int mf_metrics_record_at(struct mf_metrics *store, mf_series handle, double value, int64_t wall_ns)
 {
-    struct store_series *series = mf__series_get(store, handle);
+    struct store_series *series = series_get(store, handle);
     if (__builtin_expect(series == NULL, 0)) {
         return MF_ESTALE;
     }
@@ -211,11 +249,30 @@ int mf_metrics_record_at(struct mf_metrics *store, mf_series handle, double valu
     return record_at(store, series, value, wall_ns);
 }
 
-int mf_metrics_record_batch(struct mf_metrics *store, const mf_series *handles, const double *values,
-                            size_t count, int64_t wall_ns)
+/* Whether every value is for a gauge of one schema, and wall_ns in its current slot. */
+static bool batch_is_common(const struct mf_metrics *store, const mf_series *handles,
+                            const double *values, size_t count, int64_t wall_ns)
+{
+    const struct store_schema *schema =
+        count > 0 ? store->series[handles[0] & store->series_mask].schema : NULL;
+    if (schema == NULL || wall_ns < schema->start_ns || wall_ns >= schema->end_ns) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct store_series *series = &store->series[handles[i] & store->series_mask];
+        if (__builtin_expect(series->handle != handles[i] || !is_gauge(handles[i]) ||
+                                 series->schema != schema || !value_finite(values[i]), 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int batch_check(struct mf_metrics *store, const mf_series *handles, const double *values,
+                       size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const struct store_series *series = mf__series_get(store, handles[i]);
+        const struct store_series *series = series_get(store, handles[i]);
         if (series == NULL) {
             return MF_ESTALE;
         }
@@ -223,12 +280,36 @@ int mf_metrics_record_batch(struct mf_metrics *store, const mf_series *handles, 
             return refuse_value(store);
         }
     }
-    int first_refusal = 0;
-    for (size_t i = 0; i < count; i++) {
-        int rc = record_at(store, &store->series[handles[i] & 0xFFFFFFFFu], values[i], wall_ns);
-        first_refusal = first_refusal == 0 ? rc : first_refusal;
+    return 0;
+}
+
+int mf_metrics_record_batch(struct mf_metrics *store, const mf_series *handles, const double *values,
+                            size_t count, int64_t wall_ns)
+{
+    int rc = 0;
+    if (__builtin_expect(batch_is_common(store, handles, values, count, wall_ns), 1)) {
+        const int64_t slot = store->series[handles[0] & store->series_mask].schema->slot;
+        for (size_t i = 0; i < count; i++) {
+            struct store_series *series = &store->series[handles[i] & store->series_mask];
+            const struct slab_open *open = series->current;
+            if (__builtin_expect(open->slot == slot, 1)) {
+                add_to_open(series, open, values[i]);
+            } else {
+                int refusal = record_elsewhere(store, series, values[i], slot);
+                rc = rc == 0 ? refusal : rc;
+            }
+        }
+        return rc;
     }
-    return first_refusal;
+    rc = batch_check(store, handles, values, count);
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; i < count; i++) {
+        int refusal = record_at(store, series_get(store, handles[i]), values[i], wall_ns);
+        rc = rc == 0 ? refusal : rc;
+    }
+    return rc;
 }
 
 int mf_metrics_tick(struct mf_metrics *store, int64_t now_wall_ns)
@@ -261,7 +342,7 @@ int mf_metrics_consolidate(struct mf_metrics *store)
     int moved = 0;
     for (uint32_t column = 0; column < store->slab.columns; column++) {
         struct store_series *series = &store->series[column];
-        if (series->handle == 0) {
+        if (series->type == 0) {
             continue;
         }
         const struct open_copy open = mf__open_get(store, series, 0);

@@ -102,14 +102,7 @@ static void recover_total(struct mf_metrics *store, struct store_series *series,
     }
     /* What was seen of the source grew by as much as the total did. */
     const double missing = in_ring.last - open.aggregate.last;
-    if (series->observed) {
-        open.aggregate.min += missing;
-    } else {
-        uint64_t seen;
-        __builtin_memcpy(&seen, &open.aggregate.min, sizeof seen);
-        seen += (uint64_t)missing;
-        __builtin_memcpy(&open.aggregate.min, &seen, sizeof seen);
-    }
+    open.aggregate.min += missing;
     open.aggregate.last = in_ring.last;
     open.aggregate.count = 0;
     mf__open_publish(store, series, 0, SLOT_NONE, &open.aggregate, SLOT_NONE);
@@ -213,7 +206,7 @@ void mf__recover(struct mf_metrics *store)
         const uint32_t base = schema->slab->base;
         for (uint32_t column = base; column < base + schema->slab->config->series_max; column++) {
             struct store_series *series = &store->series[column];
-            if (series->handle != 0) {
+            if (series->type != 0) {
                 recover_series(store, series, limit_ns);
                 advance_clock(store, series, limit_ns);
                 live++;

@@ -7,6 +7,8 @@
  * again, and `through` in the upper slot tells what is in it already. */
 #include "store.h"
 
+#include "base/check.h"
+
 #include <string.h>
 
 static struct slab_open *upper_copy(struct slab_cell *cell, uint32_t tier, unsigned which)
@@ -15,29 +17,19 @@ static struct slab_open *upper_copy(struct slab_cell *cell, uint32_t tier, unsig
 }
 
 static void write_copy(struct slab_open *open, uint64_t sequence, int64_t slot,
-                       const struct mf__aggregate *a, _Atomic int64_t *through_at, int64_t through)
+                       const struct mf__aggregate *a, int64_t *through_at, int64_t through)
 {
-    const memory_order relaxed = memory_order_relaxed;
-    atomic_store_explicit(&open->sequence, sequence - 1, relaxed); /* odd: being written */
-    atomic_thread_fence(memory_order_release);
-    atomic_store_explicit(&open->slot, slot, relaxed);
-    atomic_store_explicit(&open->count, a->count, relaxed);
-    atomic_store_explicit(&open->sum, a->sum, relaxed);
-    atomic_store_explicit(&open->min, a->min, relaxed);
-    atomic_store_explicit(&open->max, a->max, relaxed);
-    atomic_store_explicit(&open->first, a->first, relaxed);
-    atomic_store_explicit(&open->last, a->last, relaxed);
+    atomic_thread_fence(memory_order_release); /* behind the publication of the other copy */
+    __atomic_store_n(&open->before, sequence - a->count, __ATOMIC_RELAXED);
+    __atomic_store_n(&open->slot, slot, __ATOMIC_RELAXED);
+    store_double(&open->sum, a->sum);
+    store_double(&open->minus_min, -a->min);
+    store_double(&open->max, a->max);
+    store_double(&open->first, a->first);
+    store_double(&open->last, a->last);
     if (through_at != NULL) {
-        atomic_store_explicit(through_at, through, relaxed);
+        __atomic_store_n(through_at, through, __ATOMIC_RELAXED);
     }
-    atomic_store_explicit(&open->sequence, sequence, memory_order_release);
-}
-
-/* The even sequence of a copy, 0 when it was left half written. */
-static uint64_t settled_sequence(const struct slab_open *open)
-{
-    const uint64_t sequence = atomic_load_explicit(&open->sequence, memory_order_relaxed);
-    return (sequence & 1) == 0 ? sequence : 0;
 }
 
 void mf__open_publish(struct mf_metrics *store, struct store_series *series, uint32_t tier,
@@ -45,20 +37,20 @@ void mf__open_publish(struct mf_metrics *store, struct store_series *series, uin
 {
     struct slab_cell *cell = slab_cell(&store->slab, series->schema->slab, series->column);
     struct slab_open *copies[2];
-    _Atomic int64_t *throughs[2] = {NULL, NULL};
+    int64_t *throughs[2] = {NULL, NULL};
     for (unsigned i = 0; i < 2; i++) {
         copies[i] = tier == 0 ? &cell->open[i] : upper_copy(cell, tier, i);
         throughs[i] = tier == 0 ? NULL : &cell->upper[tier - 1][i].through;
     }
-    /* The older copy first, so that a whole one exists at every moment; then the other, so that the fast
-     * path finds slot and first in both. */
-    const unsigned newer = settled_sequence(copies[1]) > settled_sequence(copies[0]) ? 1 : 0;
-    const uint64_t sequence = settled_sequence(copies[newer]);
+    const unsigned newer = copies[1]->sequence > copies[0]->sequence ? 1 : 0;
     const unsigned older = 1 - newer;
-    write_copy(copies[older], sequence + 2, slot, aggregate, throughs[older], through);
-    write_copy(copies[newer], sequence + 4, slot, aggregate, throughs[newer], through);
+    const uint64_t sequence = copies[newer]->sequence + 1 + aggregate->count;
+    write_copy(copies[older], sequence, slot, aggregate, throughs[older], through);
+    __atomic_store_n(&copies[older]->sequence, sequence, __ATOMIC_RELEASE);
+    /* The other, which does not count any more, gets the same: the fast path changes only some fields. */
+    write_copy(copies[newer], sequence, slot, aggregate, throughs[newer], through);
     if (tier == 0) {
-        series->current = copies[newer];
+        series->current = copies[older];
     }
 }
 
@@ -70,9 +62,7 @@ struct open_copy mf__open_get(struct mf_metrics *store, const struct store_serie
     int which = tier == 0 ? mf__open_read(cell->open, sizeof(struct slab_open), &copy)
                           : mf__open_read(&cell->upper[tier - 1][0].open, sizeof(struct slab_upper),
                                           &copy);
-    if (which < 0) { /* both left half written: only a damaged file has that */
-        copy = (struct open_copy){.slot = SLOT_NONE, .through = SLOT_NONE};
-    }
+    MF_ASSERT(which >= 0); /* nobody else writes */
     return copy;
 }
 

@@ -13,9 +13,16 @@
 #include <errno.h>
 #include <string.h>
 
-static mf_series make_handle(uint32_t column, uint32_t generation)
+static mf_series make_handle(uint32_t column, uint32_t generation, uint8_t type)
 {
-    return ((uint64_t)generation << 32) | column;
+    return ((uint64_t)type << HANDLE_TYPE_SHIFT) | ((uint64_t)(generation & GENERATION_MAX) << 32) |
+           column;
+}
+
+/* A handle that mf__series_get() never finds at entry i: its low half leads elsewhere. */
+static mf_series no_handle(uint64_t i)
+{
+    return ~i;
 }
 
 /* The place of a text in the index: of its column, or the empty place where it would go. */
@@ -66,7 +73,7 @@ static void series_attach(struct mf_metrics *store, struct store_schema *schema,
     struct store_series *series = &store->series[column];
     struct slab_cell *cell = slab_cell(&store->slab, schema->slab, column);
     *series = (struct store_series){
-        .handle = make_handle(column, entry->generation),
+        .handle = make_handle(column, entry->generation, entry->type),
         .current = newer_copy(cell),
         .schema = schema,
         .column = column,
@@ -87,7 +94,7 @@ static int load_schema(struct mf_metrics *store, uint32_t i, struct mf_errinfo *
     struct store_schema *schema = &store->schemas[i];
     const struct slab_schema_config *config = store->slab.schemas[i].config;
     schema->slab = &store->slab.schemas[i];
-    schema->slot = SLOT_NONE;
+    schema->slot = CLOCK_NONE;
     schema->start_ns = schema->end_ns = INT64_MIN;
     schema->released = mf_calloc(config->series_max, sizeof *schema->released);
     schema->histogram_used = mf_calloc(config->histograms_max, 1);
@@ -108,7 +115,7 @@ static int load_schema(struct mf_metrics *store, uint32_t i, struct mf_errinfo *
         }
     }
     for (uint32_t column = base + schema->fresh; column-- > base;) {
-        if (store->series[column].handle == 0) {
+        if (store->series[column].type == 0) {
             schema->released[schema->released_count++] = column;
         }
     }
@@ -123,11 +130,15 @@ int mf__series_load(struct mf_metrics *store, struct mf_errinfo *err)
         index_size *= 2;
     }
     store->index_mask = index_size - 1;
-    store->series = mf_calloc(columns, sizeof *store->series);
+    store->series_mask = index_size / 2 - 1;
+    store->series = mf_calloc(index_size / 2, sizeof *store->series);
     store->handles = mf_calloc(columns, sizeof *store->handles);
     store->index = mf_calloc(index_size, sizeof *store->index);
     if (store->series == NULL || store->handles == NULL || store->index == NULL) {
         return mf_fail_os(err, -ENOMEM, "%s: tables for %u series", store->path, columns);
+    }
+    for (uint64_t i = 0; i <= store->series_mask; i++) {
+        store->series[i].handle = no_handle(i);
     }
     for (uint32_t i = 0; i < store->slab.schema_count; i++) {
         int rc = load_schema(store, i, err);
@@ -304,13 +315,10 @@ int mf_metrics_unregister(struct mf_metrics *store, mf_series handle, struct mf_
     index_remove(store, index_find(store, slab_text(&store->slab, column), entry->series_len));
     __atomic_store_n(&store->handles[column], 0, __ATOMIC_RELAXED);
     atomic_store_explicit(&entry->state, ENTRY_FREE, memory_order_release);
-    entry->generation++;
-    if (entry->generation == 0) {
-        entry->generation = 1;
-    }
+    entry->generation = entry->generation < GENERATION_MAX ? entry->generation + 1 : 1;
     const bool histogram = series->type == MF_HISTOGRAM;
     const uint32_t histogram_column = series->histogram_column;
-    *series = (struct store_series){0};
+    *series = (struct store_series){.handle = no_handle(column)};
     mf__column_clear(store, schema->slab, column);
     if (histogram) {
         mf__histogram_column_clear(store, schema->slab, histogram_column);

@@ -416,45 +416,36 @@ bool mf__slab_entry_valid(const struct slab *slab, uint32_t column)
     return shape && entry->crc == mf__slab_entry_crc(slab, column);
 }
 
+/* The writer publishes a copy by its sequence and then begins to change the other one. So what was read
+ * of a copy is whole when, afterwards, the other has still not been published past it. */
 int mf__open_read(const struct slab_open *first, size_t stride_bytes, struct open_copy *ret_copy)
 {
+    const struct slab_open *copies[2] = {
+        first, (const struct slab_open *)((const uint8_t *)first + stride_bytes)};
     for (int attempt = 0; attempt < OPEN_READ_ATTEMPTS; attempt++) {
-        int best = -1;
-        uint64_t best_sequence = 0;
-        for (int i = 0; i < 2; i++) {
-            const struct slab_open *open =
-                (const struct slab_open *)((const uint8_t *)first + (size_t)i * stride_bytes);
-            const uint64_t sequence = atomic_load_explicit(&open->sequence, memory_order_acquire);
-            if ((sequence & 1) == 0 && (best < 0 || sequence > best_sequence)) {
-                best = i;
-                best_sequence = sequence;
-            }
-        }
-        if (best < 0) {
-            continue;
-        }
-        const struct slab_open *open =
-            (const struct slab_open *)((const uint8_t *)first + (size_t)best * stride_bytes);
-        const memory_order relaxed = memory_order_relaxed;
+        const uint64_t sequences[2] = {__atomic_load_n(&copies[0]->sequence, __ATOMIC_ACQUIRE),
+                                       __atomic_load_n(&copies[1]->sequence, __ATOMIC_ACQUIRE)};
+        const int newer = sequences[1] > sequences[0] ? 1 : 0;
+        const struct slab_open *open = copies[newer];
         struct open_copy copy = {
-            .sequence = best_sequence,
-            .slot = atomic_load_explicit(&open->slot, relaxed),
+            .slot = __atomic_load_n(&open->slot, __ATOMIC_RELAXED),
             .through = SLOT_NONE,
-            .aggregate = {.count = atomic_load_explicit(&open->count, relaxed),
-                          .sum = atomic_load_explicit(&open->sum, relaxed),
-                          .min = atomic_load_explicit(&open->min, relaxed),
-                          .max = atomic_load_explicit(&open->max, relaxed),
-                          .first = atomic_load_explicit(&open->first, relaxed),
-                          .last = atomic_load_explicit(&open->last, relaxed)},
+            .aggregate = {.count = sequences[newer] - __atomic_load_n(&open->before, __ATOMIC_RELAXED),
+                          .sum = load_double(&open->sum),
+                          .min = -load_double(&open->minus_min),
+                          .max = load_double(&open->max),
+                          .first = load_double(&open->first),
+                          .last = load_double(&open->last)},
         };
         if (stride_bytes == sizeof(struct slab_upper)) {
-            const struct slab_upper *upper = (const struct slab_upper *)open;
-            copy.through = atomic_load_explicit(&upper->through, relaxed);
+            copy.through = __atomic_load_n(&((const struct slab_upper *)open)->through,
+                                           __ATOMIC_RELAXED);
         }
         atomic_thread_fence(memory_order_acquire);
-        if (atomic_load_explicit(&open->sequence, relaxed) == best_sequence) {
+        if (__atomic_load_n(&copies[0]->sequence, __ATOMIC_RELAXED) == sequences[0] &&
+            __atomic_load_n(&copies[1]->sequence, __ATOMIC_RELAXED) == sequences[1]) {
             *ret_copy = copy;
-            return best;
+            return newer;
         }
     }
     return -1;

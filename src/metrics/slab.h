@@ -97,25 +97,26 @@ struct slab_entry {
     uint64_t reserved[4];
 };
 
-/* An open slot, in one cache line. Each exists twice; the valid one (even sequence) with the higher
- * sequence counts, so that a reader or a kill at any instruction finds a whole one. For a counter `min`
- * holds what was last seen at the source (the sum of the shards as bits of an integer, or the observed
- * total), and `max` where the total comes from. */
+/* An open slot, in one cache line. Each exists twice; the one with the higher sequence counts. A change is
+ * written into the other copy, its sequence last; so at every instruction one of them is whole, for a
+ * reader as for the next open after a kill. Accessed by __atomic built-ins.
+ * For a counter `minus_min` holds minus the total last seen at its source (the sum of the shards, or the
+ * observed total), and `max` where that is. */
 struct slab_open {
-    _Atomic uint64_t sequence;
-    _Atomic int64_t slot;
-    _Atomic uint64_t count;
-    _Atomic double sum;
-    _Atomic double min;
-    _Atomic double max;
-    _Atomic double first;
-    _Atomic double last;
+    uint64_t sequence; /* grows by one with each value, so that it counts them too */
+    uint64_t before;   /* the sequence before the first value: sequence - before values are in it */
+    int64_t slot;
+    double sum;
+    double minus_min; /* so that min and max are one maximum of two */
+    double max;
+    double first;
+    double last;
 };
 /* An open slot of a tier above the first. `through`: the newest slot of the tier below that is in it or
  * in one before it. */
 struct slab_upper {
     struct slab_open open;
-    _Atomic int64_t through;
+    int64_t through;
     uint64_t reserved[7];
 };
 
@@ -226,6 +227,18 @@ static inline _Atomic uint64_t *slab_dense(const struct slab *slab, const struct
            (uint64_t)histogram_column * HISTOGRAM_BUCKETS;
 }
 
+static inline double load_double(const double *where)
+{
+    double value;
+    __atomic_load(where, &value, __ATOMIC_RELAXED);
+    return value;
+}
+
+static inline void store_double(double *where, double value)
+{
+    __atomic_store(where, &value, __ATOMIC_RELAXED);
+}
+
 static inline int64_t floor_divide(int64_t a, int64_t b)
 {
     return a / b - ((a % b != 0 && (a < 0) != (b < 0)) ? 1 : 0);
@@ -299,14 +312,13 @@ uint64_t mf__shards_sum(const struct slab *slab, uint32_t column);
 
 /* A copy of an open slot, taken whole. */
 struct open_copy {
-    uint64_t sequence;
     int64_t slot;
     int64_t through; /* of an upper slot */
     struct mf__aggregate aggregate;
 };
 
-/* Takes a whole copy of the newer of a pair. Returns its index (0 or 1), or -1 when the writer was faster
- * in every attempt. */
+/* Takes a whole copy of the newer of a pair, of which the second lies stride_bytes behind the first.
+ * Returns its index (0 or 1), or -1 when the writer was faster in every attempt. */
 int mf__open_read(const struct slab_open *first, size_t stride_bytes, struct open_copy *ret_copy);
 
 #endif

@@ -9,21 +9,29 @@
 
 #include "os/thread.h"
 
+/* A handle: type (2 bits), generation (30), column (32). */
+#define HANDLE_TYPE_SHIFT 62
+#define GENERATION_MAX    0x3FFFFFFFu
+
+#define CLOCK_NONE (INT64_MIN + 1) /* differs from SLOT_NONE, so that no open slot has it */
+
 /* What recording needs of a series, in the process's own memory. */
 struct store_series {
-    mf_series handle; /* 0: the column is free */
+    mf_series handle; /* of a free entry: one that does not lead here */
     struct slab_open *current; /* the newer of the two copies of its open slot */
     struct store_schema *schema;
     uint32_t column;
     uint32_t histogram_column;
-    uint8_t type;
+    uint8_t type;  /* enum mf_series_type; 0: the column is free */
     bool observed; /* a counter whose total is kept elsewhere */
+    uint64_t reserved[3];
 };
+_Static_assert(sizeof(struct store_series) == 64, "one cache line, found by a shift");
 
 struct store_schema {
     const struct slab_schema *slab;
     struct mf__selector *selector;
-    int64_t slot;     /* the first tier's slot at the store's clock; SLOT_NONE before the first time */
+    int64_t slot;     /* the first tier's slot at the store's clock; CLOCK_NONE before the first time */
     int64_t start_ns; /* of that slot */
     int64_t end_ns;
     uint32_t fresh;         /* columns from here on were never used */
@@ -33,6 +41,8 @@ struct store_schema {
 };
 
 struct mf_metrics {
+    struct store_series *series;
+    uint64_t series_mask; /* the table has this + 1 entries */
     struct slab slab;
     struct slab_superblock superblock; /* as last written */
     struct mf_file *file;
@@ -41,7 +51,6 @@ struct mf_metrics {
     bool poisoned;
     int64_t clock_ns; /* same as in the status page; INT64_MIN before the first time */
     int64_t ahead_ns; /* of the caller's clock, after a step back of it */
-    struct store_series *series;
     mf_series *handles; /* what the counter writers compare with */
     uint32_t *index;    /* hash of the text -> column + 1 */
     uint32_t index_mask;
