@@ -61,14 +61,17 @@ function(mayfly_script_test)
     ENVIRONMENT "MAYFLY=$<TARGET_FILE:mayfly>;MAYFLY_BINARY_DIR=${CMAKE_BINARY_DIR};MAYFLY_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
 endfunction()
 
-# mayfly_fuzz(NAME <n> SOURCES ... LINK ... CORPUS <dir>): with MAYFLY_FUZZ a libFuzzer program, else a
-# program that replays the corpus, run by CTest.
+# mayfly_fuzz(NAME <n> SOURCES ... LINK ... CORPUS <dir>): with MAYFLY_FUZZ a libFuzzer program that CTest
+# runs for FUZZ_SECONDS (60), else a program that replays the corpus.
 function(mayfly_fuzz)
   cmake_parse_arguments(F "" "NAME;CORPUS;PRIVATE_OF" "SOURCES;LINK" ${ARGN})
   set(target fuzz_${F_NAME})
   if(MAYFLY_FUZZ)
     add_executable(${target} ${F_SOURCES})
     target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+    add_test(NAME fuzz/${F_NAME} COMMAND bash "${CMAKE_SOURCE_DIR}/scripts/fuzz-one"
+      "$<TARGET_FILE:${target}>" "${F_CORPUS}")
+    set_tests_properties(fuzz/${F_NAME} PROPERTIES LABELS fuzz TIMEOUT 0)
   else()
     add_executable(${target} ${F_SOURCES} "${CMAKE_SOURCE_DIR}/tests/lib/fuzz_replay.c")
     add_test(NAME fuzz/${F_NAME} COMMAND ${target} "${F_CORPUS}")

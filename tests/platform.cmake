@@ -16,3 +16,5 @@ mayfly_script_test(NAME exports RUNG golden SCRIPT "${CMAKE_SOURCE_DIR}/scripts/
 if(NOT MAYFLY_SANITIZE AND NOT MAYFLY_FUZZ AND NOT MAYFLY_COVERAGE)
   mayfly_script_test(NAME install RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/test_install.sh")
 endif()
+mayfly_script_test(NAME check RUNG golden SCRIPT "${CMAKE_SOURCE_DIR}/scripts/check")
+mayfly_script_test(NAME check_rules RUNG cli SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/cli/test_check.sh")

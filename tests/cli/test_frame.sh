@@ -14,6 +14,14 @@ cmp -s "$out" "$scratch/help" || complain "'mayfly help' and 'mayfly --help' dif
 for code in 0 1 64 65 66 69 70 71 73 74 75 76 77; do
     grep -q "^  $code  " "$scratch/help" || complain "the help does not explain exit code $code"
 done
+# docs/cli.md has the same table.
+sed -n '/^## Exit codes/,/^Codes from/s/^| *\([0-9]*\) | \(.*\) |$/\1 \2/p' \
+    "$MAYFLY_SOURCE_DIR/docs/cli.md" >"$scratch/documented"
+sed -n '/^Exit codes:/,/^$/p' "$scratch/help" | awk '
+    /^  [0-9]/ { if (line != "") { print line } line = "" }
+    /^ / { for (i = 1; i <= NF; i++) { line = line (line == "" ? "" : " ") $i } }
+    END { print line }' >"$scratch/helped"
+diff "$scratch/documented" "$scratch/helped" || complain "docs/cli.md and --help differ"
 expect 0 "$m" help completion
 stdout_is "Usage: mayfly completion [OPTION]... SHELL
 
@@ -85,7 +93,7 @@ expect 74 closed --version
 stderr_is "mayfly: cannot write to standard output: Bad file descriptor"
 quiet() { "$m" "$@" 2>&-; }
 expect 64 quiet completoin
-# A reader that went away: quiet, by SIGPIPE or, where the caller ignores that, with the same exit code.
+# A reader that went away: quiet, by SIGPIPE or, where the caller ignores that, with the same code.
 mkfifo "$scratch/pipe"
 broken() (
     exec 3<>"$scratch/pipe" 4>"$scratch/pipe" 3>&-

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# What `make install` puts into a prefix is whole: headers that compile alone, a pkg-config file with which an
-# outside program links (shared and static, C and C++), exactly the listed symbols, manual and completions.
+# What `make install` puts into a prefix is whole: headers that compile alone; a pkg-config file with
+# which an outside program links, shared and static, C and C++; the listed symbols and no others; the
+# manual and the completions.
 . "$MAYFLY_SOURCE_DIR/tests/lib/expect.sh"
 prefix=$scratch/stage/opt/mayfly
 cc=${CC:-cc}
@@ -18,26 +19,27 @@ expect 0 "$prefix/bin/mayfly" --version
 
 # ---- headers ----
 umbrella=$(sed -n 's/^#include <mayfly\/\(.*\)>$/\1/p' "$prefix/include/mayfly/mayfly.h" | sort)
-installed=$(cd "$prefix/include/mayfly" && ls | grep -v '^mayfly\.h$' | sort)
+installed=$(find "$prefix/include/mayfly" -name '*.h' -not -name mayfly.h -printf '%f\n' | sort)
 [ "$umbrella" = "$installed" ] ||
-    complain "mayfly.h includes $(echo $umbrella); installed are $(echo $installed)"
+    complain "mayfly.h includes $(xargs <<<"$umbrella"), installed are $(xargs <<<"$installed")"
 for header in "$prefix"/include/mayfly/*.h; do
     printf '#include <mayfly/%s>\n#include <mayfly/%s>\n' "${header##*/}" "${header##*/}" \
         >"$scratch/alone.c"
     cp "$scratch/alone.c" "$scratch/alone.cc"
-    expect 0 "$cc" -std=c11 -pedantic -Wall -Wextra -Wstrict-prototypes -Werror -I"$prefix/include" \
-        -fsyntax-only "$scratch/alone.c"
+    expect 0 "$cc" -std=c11 -pedantic -Wall -Wextra -Wstrict-prototypes -Werror \
+        -I"$prefix/include" -fsyntax-only "$scratch/alone.c"
     expect 0 "$cxx" -std=c++17 -pedantic -Wall -Wextra -Werror -I"$prefix/include" -fsyntax-only \
         "$scratch/alone.cc"
 done
 
 # ---- symbols ----
 lib=$(dirname "$(find "$prefix" -name libmayfly.a)")
-exported=$(nm -D --defined-only "$lib/libmayfly.so" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' |
-    LC_ALL=C sort)
+exported=$(nm -D --defined-only "$lib/libmayfly.so" |
+    awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | LC_ALL=C sort)
 listed=$(sed -n 's/^ *\(mf_[a-z0-9_]*\);$/\1/p' "$MAYFLY_SOURCE_DIR/src/lib/mayfly.map")
 if ! diff <(echo "$listed") <(echo "$exported") >"$scratch/difference"; then
-    complain "mayfly.map (<) and libmayfly.so (>) differ: $(grep '^[<>]' "$scratch/difference" | xargs)"
+    complain "mayfly.map (<) and libmayfly.so (>) differ:"
+    grep '^[<>]' "$scratch/difference"
 fi
 foreign=$(nm -g --defined-only "$lib/libmayfly.a" 2>/dev/null | awk 'NF == 3 { print $3 }' |
     grep -v -e '^mf_' -e '^__gcov' -e '^__asan' -e '^__odr_asan' | xargs)

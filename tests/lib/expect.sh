@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # expect.sh -- for tests of the command line, sourced by them.
 #
-#   expect CODE COMMAND...          runs the command: its exit code must be CODE; what it printed is in the
-#                                   files $out and $err
-#   stdout_is / stderr_is TEXT      what it printed must be exactly this (line feeds at the end aside)
-#   stdout_has / stderr_has TEXT    must contain this
-#   finish                          at the end: fails when any of them failed
+#   expect CODE COMMAND...        runs the command: its exit code must be CODE; what it printed is
+#                                 in the files $out and $err
+#   stdout_is / stderr_is TEXT    what it printed must be exactly this, line feeds at the end aside
+#   stdout_has / stderr_has TEXT  must contain this
+#   finish                        at the end: fails when any of them failed
 #
 # $scratch is a directory of the test's own, removed at the end.
 set -uo pipefail

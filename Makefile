@@ -1,0 +1,57 @@
+# A thin front to CMake and CTest; `make help` lists the targets. Everything is built below build/.
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+c_files = git ls-files --cached --others --exclude-standard '*.[ch]'
+
+dev: build-dev ## build/dev: optimised, with debug information, warnings are errors
+
+release: build-release ## build/release: optimised across modules
+
+demo: ## install what is missing, build, record a build of this project, make its report
+	@scripts/deps build
+	@$(MAKE) --no-print-directory dev
+	@scripts/demo
+
+test: ## install what is missing, build, run every test; ends with "N passed, N failed"
+	@scripts/deps test
+	@scripts/run-tests
+
+asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/run-tests asan
+
+tsan: ## the tests under ThreadSanitizer
+	@scripts/run-tests tsan
+
+clang: ## the tests, compiled by clang
+	@scripts/run-tests clang
+
+fuzz: build-fuzz ## libFuzzer on every parser, FUZZ_SECONDS=60 each
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) ctest --test-dir build/fuzz -L fuzz --output-on-failure -j2
+
+cov: build-cov ## the tests, and which lines of src/ and cli/ they reach
+	@scripts/coverage
+
+install: build-release ## into PREFIX=/usr/local, below DESTDIR
+	@cmake --install build/release --prefix "$(PREFIX)"
+
+format: ## lay out all C files with clang-format
+	@$(c_files) | xargs clang-format -i
+
+lint: ## the project's own rules, the layout of C files, shell scripts
+	@scripts/check
+	@$(c_files) | xargs clang-format --dry-run -Werror
+	@shellcheck -x -S warning scripts/* .ci/run tests/*/*.sh
+
+clean: ## remove build/
+	@rm -rf build
+
+help: ## this list
+	@awk -F ': *[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+# A preset is configured once; after that the build notices by itself what has changed.
+build-%: FORCE
+	@test -f build/$*/build.ninja || cmake --preset $*
+	@cmake --build build/$*
+
+FORCE:
+.PHONY: dev release demo test asan tsan clang fuzz cov install format lint clean help FORCE
