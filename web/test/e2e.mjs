@@ -63,12 +63,15 @@ await check("typical: head, figures and charts", async () => {
     await matches(".figures", /Duration11\.78 s.*CPU time.*Peak memory354 MiB.*Processes158.*Output84 lines/);
     assert.equal(await count(".uplot canvas"), 4);
     assert.deepEqual(await browser.eval("[...document.querySelectorAll('.plot')].map((plot) => plot.getAttribute('aria-label').split(':')[0])"),
-        ["CPU in cores", "Memory", "Disk I/O", "Processes"]);
+        ["CPU in cores", "Memory", "Disk I/O", "Processes", "Waiting for", "Page faults", "Context switches"]);
     await matches(".gantt-bar h2", /^158 processes$/);
     await matches(".tables", /Busiest processes.*Biggest processes.*Failed processes.*By command.*All totals.*About this recording/);
     assert.equal(await browser.eval("new Promise((done) => { let sum = 0; new PerformanceObserver((list) => { for (const shift of list.getEntries()) { sum += shift.value; } }).observe({ type: 'layout-shift', buffered: true }); " +
         "setTimeout(() => done(sum), 200); })"), 0, "the page moves while it loads");
     await shot("typical-light");
+    await press("More charts: Waiting for, page faults, context switches");
+    assert.equal(await count(".uplot canvas"), 7);
+    await shot("typical-more");
     await browser.media("dark");
     await browser.frames();
     assert.equal(await browser.eval("getComputedStyle(document.body).colorScheme"), "dark");
@@ -276,6 +279,7 @@ await check("on paper: no controls, the end of the output", async () => {
     await browser.frames();
     assert.equal(await count(".log, .overview, input"), 0);
     assert.equal(await browser.eval("getComputedStyle(document.documentElement).colorScheme"), "light");
+    assert.ok(await browser.eval("[...document.querySelectorAll('canvas')].every((canvas) => canvas.offsetWidth <= 700)"));
     await matches(".paper-lines", /Leaving directory/);
     await shot("print");
     await browser.eval("window.dispatchEvent(new Event('afterprint'))");

@@ -31,7 +31,7 @@ test("times of one axis share one form, as fine as the step", () => {
 
 test("values by unit", () => {
     const cases = [[1.756, "cores", "1.76"], [1048576, "bytes_per_second", "1 MiB/s"], [1234567, "count", "1,234,567"], [12.34, "percent", "12.3 %"],
-        [0.5, "ratio", "50 %"], [3, "widgets_per_second", "3 widgets/s"], [1e300, "cores", "1.00e+300"], [null, "cores", "\u2013"]];
+        [0.5, "ratio", "50 %"], [158670, "per_second", "159k/s"], [1550, "per_second", "1,550/s"], [3, "widgets_per_second", "3 widgets/s"], [1e300, "cores", "1.00e+300"], [null, "cores", "\u2013"]];
     for (const [value, unit, text] of cases) {
         assert.equal(words(f.formatValue(value, unit)), text);
     }

@@ -18,6 +18,13 @@ test("series find their charts by name and unit", () => {
     assert.equal(assignCharts([series("cpu_user", "cores"), series("cpu_system", "cores", { t_ms: [1, 3] })])[0].stacked, false);
 });
 
+test("charts beyond the first are shown on request, waiting also when there was much of it", () => {
+    const secondary = (value) => assignCharts([series("faults_minor", "per_second"), series("pressure_cpu", "percent", { value: [0, value] }), series("mine", "count")])
+        .map((chart) => chart.title + (chart.secondary ? "" : "!"));
+    assert.deepEqual(secondary(9), ["Waiting for", "Page faults", "Mine!"]);
+    assert.deepEqual(secondary(10), ["Waiting for!", "Page faults", "Mine!"]);
+});
+
 test("a rate is told by the interval around the time, a level by the last sample", () => {
     const t = [100, 200, 300];
     assert.deepEqual([50, 100, 101, 300, 301].map((x) => sampleAt(t, x, true)), [0, 0, 1, 2, -1]);

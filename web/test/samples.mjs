@@ -186,9 +186,11 @@ function addSeries(data, next, pointsMax) {
     const make = (name, unit, value, type = "gauge", more = {}) => ({ name, labels: {}, unit, type, t_ms: columns.t, value, ...more });
     data.series = [
         make("cpu_user", "cores", columns.user), make("cpu_system", "cores", columns.system),
-        make("memory_used", "bytes", columns.memory, "gauge", { min: columns.memoryMin, max: columns.memoryMax }),
+        make("memory", "bytes", columns.memory, "gauge", { min: columns.memoryMin, max: columns.memoryMax }),
         make("io_read", "bytes_per_second", columns.read), make("io_write", "bytes_per_second", columns.write),
         make("processes", "count", columns.processes), make("threads", "count", columns.threads),
+        make("pressure_cpu", "percent", columns.user.map((value) => value * 2)), make("pressure_memory", "percent", columns.user.map(() => 0)),
+        make("faults_minor", "per_second", columns.user.map((value) => value * 90000)), make("switches", "per_second", columns.processes.map((value) => value * 310)),
     ];
     const sum = (list, key) => list.reduce((total, one) => total + (one[key] || 0), 0);
     const cpu = sum(data.processes, "cpu_ms");
@@ -216,7 +218,7 @@ export function oom() {
     Object.assign(killed, { exit_code: null, signal: 9, memory_peak_bytes: 402 * MIB, comm: "cc1plus", end_ms: end - 900 });
     const last = data.processes[data.processes.length - 1];
     Object.assign(last, { end_ms: null, exit_code: null });
-    const memory = data.series.find((one) => one.name === "memory_used");
+    const memory = data.series.find((one) => one.name === "memory");
     memory.value = memory.value.map((value, i) => Math.min(511 * MIB, Math.round(value * 0.4 + 430 * MIB * Math.pow(i / memory.value.length, 3))));
     memory.min = memory.max = undefined;
     data.totals.memory_peak_bytes = 511 * MIB;
@@ -262,7 +264,7 @@ export function hostile() {
     data.series = [
         { name: evil, labels: { [evil]: evil }, unit: evil, type: evil, t_ms: [0, 1000, 500, 1000, "x", null, 1e300, -7], value: [1, 2, null, 1e308, 3, 4, 5, -2] },
         { name: "cpu_user", unit: "cores", t_ms: [100, 200, 300], value: [-1, "2", 1e-320] },
-        { name: "memory_used", unit: "bytes", t_ms: [100], value: [9e15], min: [1], max: [1e300] },
+        { name: "memory", unit: "bytes", t_ms: [100], value: [9e15], min: [1], max: [1e300] },
         { name: "cpu_system", unit: "cores", t_ms: "no", value: {} }, null, 7, "x", { t_ms: [] },
     ];
     data.processes = [

@@ -9,7 +9,7 @@ export const AXIS_WIDTH = 62;
 export const RIGHT_PAD = 18;
 const COLORS = {
     cpu: ["s1", "s2"], memory: ["s3", "s4", "s5"], io: ["s5", "s6"], tasks: ["s7", "s8"],
-    net: ["s4", "s2"], pressure: ["s2", "s6", "s3"],
+    net: ["s4", "s2"], pressure: ["s2", "s3", "s5"], output: ["s7", "s2"], faults: ["s4", "s6"], switches: ["s8"],
 };
 const SPARE = ["s1", "s2", "s3", "s5", "s6", "s7", "s4", "s8"];
 
@@ -137,11 +137,11 @@ export class Chart {
         const tables = [];
         const series = [];
         const bands = [];
-        for (const line of this.lines) {
+        for (const [i, line] of this.lines.entries()) {
             const { t, columns } = this.chart.mean ? withBeginning(line.series, this.interval_ms)
                 : { t: line.series.t_ms, columns: [line.series.value, line.series.max, line.series.min] };
             const table = [t, columns[0]];
-            series.push(this.area(line, this.lines.length === 1 ? 0.22 : 0));
+            series.push(this.area(line, line.dash === undefined && (this.lines.length === 1 || (this.chart.key === "memory" && i === 0)) ? 0.22 : 0));
             if (columns[1] && columns[2]) {
                 table.push(columns[1], columns[2]);
                 bands.push({

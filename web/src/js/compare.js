@@ -168,6 +168,7 @@ export function comparePage(app, a, b) {
     const host = el("div", { class: "timeline-host" });
     const show = (aligned) => {
         const timeline = buildTimeline(a, b, aligned);
+        timeline.fitPaper();
         host.replaceChildren(timeline.node);
         timeline.start();
     };

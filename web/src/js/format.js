@@ -25,6 +25,13 @@ export function formatCount(value) {
         ? grouped.format(value) : significant(value);
 }
 
+// 158670 to "159k".
+function thousands(value) {
+    const size = Math.abs(value);
+    const unit = size >= 1e15 ? 0 : size >= 1e9 ? 3 : size >= 1e6 ? 2 : size >= 1e4 ? 1 : 0;
+    return significant(value / Math.pow(1000, unit)) + ["", "k", "M", "G"][unit];
+}
+
 const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 export function formatBytes(value) {
@@ -108,7 +115,7 @@ export function formatValue(value, unit) {
     case "ratio": return significant(value * 100) + NBSP + "%";
     case "ms": return formatDuration(value);
     case "seconds": return formatDuration(value * 1000);
-    case "per_second": return significant(value) + "/s";
+    case "per_second": return thousands(value) + "/s";
     default: return significant(value) + (unit ? NBSP + clip(plain(unit).replace(/_per_second$/, "/s"), 16) : "");
     }
 }

@@ -16,6 +16,17 @@ const INDENT = 9;
 const ARGV_SHOWN = 700;
 const STATUS_COLORS = { ok: "ok", failed: "failed", signal: "signal", running: "unknown", unseen: "unknown" };
 
+function* descendants(stack) {
+    while (stack.length > 0) {
+        for (const child of stack.pop()) {
+            if (child.children.length > 0) {
+                stack.push(child.children);
+            }
+            yield child;
+        }
+    }
+}
+
 export class Gantt {
     constructor(model, view, tip) {
         this.processes = model.processes;
@@ -40,7 +51,7 @@ export class Gantt {
         this.found = el("span", { class: "muted found" });
         this.node = el("div", { class: "gantt" }, this.toolbar(), this.scroller, this.inspector());
         this.rebuild();
-        this.scroller.style.height = Math.min(Math.max(this.rowCount() * ROW + 8, 60), HEIGHT_MAX) + "px";
+        this.fitHeight();
         view.on("select", () => this.onSelect());
     }
 
@@ -87,6 +98,15 @@ export class Gantt {
         this.mode = mode;
         this.scroller.scrollTop = 0;
         this.rebuild();
+        this.fitHeight();
+    }
+
+    // As high as the rows need, within reason; a height that the reader has dragged stays.
+    fitHeight() {
+        const { style } = this.scroller;
+        if (style.height === (this.fitted || "")) {
+            style.height = this.fitted = Math.min(Math.max(this.rowCount() * ROW + 8, 60), HEIGHT_MAX) + "px";
+        }
     }
 
     inspector() {
@@ -233,11 +253,9 @@ export class Gantt {
 
     // What is folded away still shows when it ran.
     drawFolded(ctx, process, y) {
-        const stack = [...process.children];
+        const stack = [process.children];
         ctx.globalAlpha = 0.5;
-        while (stack.length > 0) {
-            const child = stack.pop();
-            stack.push(...child.children);
+        for (const child of descendants(stack)) {
             const x0 = this.toX(child.start_ms);
             ctx.fillStyle = theme.color(STATUS_COLORS[child.status]);
             ctx.fillRect(x0, y + ROW - 3, Math.max(this.toX(this.endOf(child)) - x0, 1), 2);

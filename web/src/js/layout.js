@@ -3,20 +3,27 @@
 import { humanise, plain } from "./format.js";
 
 // A series joins the chart of the first family whose pattern and unit it has; others get a chart of
-// their own name. `mean` families are rates over the interval that ends at the sample's time.
+// their own name. `mean` families are rates over the interval that ends at the sample's time; `secondary`
+// ones are shown on request.
 const FAMILIES = [
     { key: "cpu", title: "CPU", pattern: /^cpu_/, unit: "cores", mean: true, fallback: "cores" },
     { key: "memory", title: "Memory", pattern: /^memory(_|$)/, unit: "bytes" },
     { key: "io", title: "Disk I/O", pattern: /^io_/, unit: "bytes_per_second", mean: true },
     { key: "tasks", title: "Processes", pattern: /^(processes|threads)$/, unit: "count" },
     { key: "net", title: "Network", pattern: /^net_/, unit: "bytes_per_second", mean: true },
-    { key: "pressure", title: "Pressure", pattern: /^pressure_/, unit: "percent", mean: true },
+    { key: "pressure", title: "Waiting for", pattern: /^pressure_/, unit: "percent", mean: true, secondary: true },
+    { key: "output", title: "Output", pattern: /^output_/, unit: "bytes_per_second", mean: true, secondary: true },
+    { key: "faults", title: "Page faults", pattern: /^faults_/, unit: "per_second", mean: true, secondary: true },
+    { key: "switches", title: "Context switches", pattern: /^switches(_|$)/, unit: "per_second", mean: true, secondary: true },
 ];
+const PRESSURE_SHOWN = 10; // per cent of the time: from there on waiting explains something
 export const LINES_MAX = 10;
+
+const DEFAULT_LABELS = { memory: "used", switches: "all" };
 
 // The chart's title has the name already; a line is called by what sets it apart.
 function lineLabel(series, family) {
-    const base = family ? series.name.replace(/^(cpu|memory|io|net|pressure)_?/, "").replace(/_/g, " ") || "used" : "";
+    const base = family ? series.name.replace(/^(cpu|memory|io|net|pressure|output|faults|switches)_?/, "").replace(/_/g, " ").replace(/^cpu$/, "CPU") || DEFAULT_LABELS[family.key] || "" : "";
     const labels = series.labels.map(([key, value]) => key + "=" + value).join(", ");
     return plain([base, labels].filter((part) => part !== "").join(" ") || "value");
 }
@@ -29,7 +36,7 @@ export function assignCharts(allSeries) {
         const key = family ? family.key : "other:" + series.name + ":" + series.unit;
         if (!charts.has(key)) {
             charts.set(key, {
-                key, title: family ? family.title : humanise(series.name || "unnamed"), unit: series.unit,
+                key, title: family ? family.title : humanise(series.name.replace(/^flight_|_total$/g, "") || "unnamed"), unit: series.unit,
                 mean: family ? family.mean === true : /per_second$/.test(series.unit),
                 family: family ? FAMILIES.indexOf(family) : FAMILIES.length, lines: [],
             });
@@ -38,6 +45,9 @@ export function assignCharts(allSeries) {
     }
     const sorted = [...charts.values()].sort((a, b) => a.family - b.family);
     for (const chart of sorted) {
+        const family = FAMILIES[chart.family];
+        chart.secondary = family !== undefined && family.secondary === true && !(chart.key === "pressure" &&
+            chart.lines.some((line) => line.series.value.some((value) => value >= PRESSURE_SHOWN)));
         chart.stacked = chart.key === "cpu" && chart.lines.length === 2 &&
             ["cpu_user", "cpu_system"].every((name) => chart.lines.some((line) => line.series.name === name)) &&
             sameTimes(chart.lines[0].series, chart.lines[1].series);

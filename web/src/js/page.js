@@ -45,7 +45,7 @@ export function flightPage(app, model, source) {
     const view = new View(model.end_ms);
     const tip = new Tip();
     const charts = assignCharts(model.series);
-    const marks = model.events.filter((event) => !event.lifecycle && event.end_ms === null).slice(0, MARKS_MAX);
+    const marks = model.events.filter((event) => !event.lifecycle && event.end_ms === null && !/^flight\./.test(event.kind)).slice(0, MARKS_MAX);
     const timeline = new Timeline(view);
     const log = new LogPanel(model, view);
     timeline.addStrip(el("span", { class: "track-title muted" }, "Overview"), new Overview(view, profileOf(charts)), "track-overview no-print");
@@ -74,6 +74,7 @@ export function flightPage(app, model, source) {
     timeline.addGantt(new Gantt(model, view, tip));
     const paper = el("section", { class: "print-only" }, el("h2", {}, "End of the output"), el("div", { class: "paper-lines" }));
     window.addEventListener("beforeprint", () => paper.lastChild.replaceChildren(...log.tail(PRINTED_LINES)));
+    timeline.fitPaper();
     view.on("select", (from) => {
         if (from === null && view.selected) {
             timeline.gantt.node.scrollIntoView({ block: "nearest" });

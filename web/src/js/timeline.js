@@ -1,11 +1,12 @@
 // The stack of panels over one time axis, and the hands on it: hover, drag to zoom, double click to
 // reset, keys, wheel. Panels draw themselves; this file knows where they are.
 import { button, el, onFrame } from "./dom.js";
+import { clip } from "./format.js";
 import { theme } from "./theme.js";
 import { AXIS_WIDTH, RIGHT_PAD } from "./charts.js";
 
 const DRAG_FROM = 5; // pixels until a press becomes a selection
-const CHARTS_SHOWN_MAX = 10;
+const CHARTS_SHOWN_MAX = 12;
 
 export class Timeline {
     constructor(view) {
@@ -80,11 +81,12 @@ export class Timeline {
             const words = { cores: " cores", bytes_per_second: " per second" }[chart.chart.unit];
             const unit = words ? el("span", { class: "muted" }, words) : null;
             const node = this.track([el("div", { class: "track-title" }, chart.chart.title, unit), chart.legend], chart.host);
-            node.hidden = i >= CHARTS_SHOWN_MAX;
+            node.hidden = chart.chart.secondary || i >= CHARTS_SHOWN_MAX;
         });
         const hidden = this.charts.filter((chart) => chart.host.parentNode.hidden);
         if (hidden.length > 0) {
-            const more = button("Show " + hidden.length + " more charts", {
+            const names = [...new Set(hidden.map((chart) => chart.chart.title))].join(", ");
+            const more = button("More charts: " + clip(names.charAt(0) + names.slice(1).toLowerCase(), 90), {
                 onclick: () => {
                     hidden.forEach((chart) => { chart.host.parentNode.hidden = false; });
                     more.remove();
@@ -112,12 +114,13 @@ export class Timeline {
     }
 
     layout() {
-        const host = this.strips[0].node;
-        const total = this.stack.clientWidth;
-        const hostWidth = host.clientWidth;
-        if (hostWidth === 0) {
+        const shown = this.strips.find((strip) => strip.node.clientWidth > 0);
+        if (shown === undefined) {
             return;
         }
+        const host = shown.node;
+        const total = this.stack.clientWidth;
+        const hostWidth = host.clientWidth;
         const left = host.getBoundingClientRect().left - this.stack.getBoundingClientRect().left + AXIS_WIDTH;
         if (left === this.left && hostWidth === this.hostWidth && total === this.total &&
             this.charts.every((chart) => chart.plot !== null || chart.host.parentNode.hidden)) {
@@ -137,6 +140,16 @@ export class Timeline {
         }
         this.drawStrips();
         this.drawCursor();
+    }
+
+    // Canvases do not follow the layout of a printed page by themselves: they are drawn at its width before.
+    fitPaper() {
+        for (const [event, on] of [["beforeprint", true], ["afterprint", false]]) {
+            window.addEventListener(event, () => {
+                document.documentElement.classList.toggle("paper", on);
+                this.layout();
+            });
+        }
     }
 
     drawStrips() {
