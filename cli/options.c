@@ -163,17 +163,34 @@ static int read_value(struct cli_context *cli, struct cli_value *value)
     return check_bounds(cli, option, value->integer);
 }
 
+/* Room for one more value; the array doubles at each power of two. */
+static int grow_values(struct cli_context *cli)
+{
+    const size_t count = (size_t)cli->value_count;
+    if ((count & (count - 1)) != 0) {
+        return 0;
+    }
+    struct cli_value *values =
+        mf_realloc(cli->values, (count != 0 ? 2 * count : 1) * sizeof *values);
+    if (values == NULL) {
+        return mf_fail(&cli->err, -ENOMEM, "out of memory");
+    }
+    cli->values = values;
+    return 0;
+}
+
 static int add_value(struct cli_context *cli, const struct cli_option *option, const char *text)
 {
     if (!option->repeatable && option->kind != CLI_FLAG && cli_count(cli, option->name) > 0) {
         return mf_fail(&cli->err, MF_ESYNTAX, "option '--%s' is given twice", option->name);
     }
-    struct cli_value *value = &cli->values[cli->value_count];
-    *value = (struct cli_value){.option = option, .text = text};
-    const int rc = read_value(cli, value);
+    int rc = grow_values(cli);
     if (rc == 0) {
-        cli->value_count++;
+        struct cli_value *value = &cli->values[cli->value_count];
+        *value = (struct cli_value){.option = option, .text = text};
+        rc = read_value(cli, value);
     }
+    cli->value_count += rc == 0;
     return rc;
 }
 
@@ -301,15 +318,8 @@ int cli_options_parse(struct cli_context *cli, const struct cli_verb *verb, cons
     *cli = (struct cli_context){.verb = verb};
     snprintf(cli->path, sizeof cli->path, "%s", path);
     take_command(cli, words + word_count, 0);
-    size_t values_max = 1;
-    for (int i = 0; i < word_count && strcmp(words[i], "--") != 0; i++) {
-        /* each letter of "-abc" may be a flag of its own */
-        values_max += words[i][0] != '-' ? 0 : words[i][1] == '-' ? 1 : strlen(words[i]);
-    }
-    cli->values = mf_calloc(values_max, sizeof *cli->values);
     cli->operands = mf_calloc((size_t)word_count + 1, sizeof *cli->operands);
-    if (cli->values == NULL || cli->operands == NULL) {
-        cli_options_free(cli);
+    if (cli->operands == NULL) {
         return mf_fail(&cli->err, -ENOMEM, "out of memory");
     }
     const int rc = parse_words(cli, word_count, words);

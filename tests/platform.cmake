@@ -5,6 +5,9 @@ mayfly_test(NAME units RUNG unit SOURCES unit/test_units.c LINK mf_fmt)
 mayfly_test(NAME text RUNG unit SOURCES unit/test_text.c LINK mf_fmt)
 mayfly_test(NAME options RUNG unit SOURCES unit/test_options.c LINK cli_frame)
 mayfly_test(NAME fmt RUNG prop SOURCES prop/prop_fmt.c LINK mf_fmt)
+mayfly_test(NAME fmt RUNG fault SOURCES fault/fault_fmt.c LINK mf_fmt cli_frame)
+mayfly_fuzz(NAME options SOURCES fuzz/fuzz_options.c LINK cli_frame
+  CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/options")
 foreach(parser json_read units rfc3339)
   mayfly_fuzz(NAME ${parser} SOURCES fuzz/fuzz_${parser}.c LINK mf_fmt
     CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${parser}")

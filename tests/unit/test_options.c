@@ -97,6 +97,16 @@ static void test_values(void **state)
     cli_options_free(&cli);
 }
 
+/* "--" as the argument of an option does not end the options; found by the fuzzer. */
+static void test_dashes_as_argument(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE(&plain, "-an", "--", "one", "-aaaaaaaaaaaaaaaaaaaaaaaa"), 0);
+    assert_string_equal(cli_string(&cli, "name"), "--");
+    assert_int_equal(cli_count(&cli, "all"), 25);
+    cli_options_free(&cli);
+}
+
 static void test_defaults(void **state)
 {
     (void)state;
@@ -205,10 +215,10 @@ static void test_exit_codes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),     cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_command),    cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_help),       cmocka_unit_test(test_suggestions),
-        cmocka_unit_test(test_exit_codes),
+        cmocka_unit_test(test_values),      cmocka_unit_test(test_dashes_as_argument),
+        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_command),
+        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_help),
+        cmocka_unit_test(test_suggestions), cmocka_unit_test(test_exit_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
