@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * hash.c -- CRC-32C with the CPU's instruction where there is one, by table elsewhere; FNV-1a. */
+#include "hash_private.h"
 #include "base/hash.h"
 #include "base/bytes.h"
 
@@ -25,7 +26,7 @@ __attribute__((constructor)) static void crc_table_fill(void)
     }
 }
 
-static uint32_t crc_by_table(uint32_t crc, const uint8_t *p, size_t len)
+uint32_t mf__crc32c_by_table(uint32_t crc, const uint8_t *p, size_t len)
 {
     while (len >= 8) {
         uint64_t word = mf_load_u64(p) ^ crc;
@@ -46,7 +47,7 @@ static uint32_t crc_by_table(uint32_t crc, const uint8_t *p, size_t len)
 #include <nmmintrin.h>
 
 __attribute__((target("sse4.2"))) static uint32_t crc_by_instruction(uint32_t crc, const uint8_t *p,
-                                                                      size_t len)
+                                                                     size_t len)
 {
     uint64_t wide = crc;
     for (; len >= 8; len -= 8, p += 8) {
@@ -84,7 +85,7 @@ static int has_instruction(void)
 #else
 static uint32_t crc_by_instruction(uint32_t crc, const uint8_t *p, size_t len)
 {
-    return crc_by_table(crc, p, len);
+    return mf__crc32c_by_table(crc, p, len);
 }
 
 static int has_instruction(void)
@@ -96,7 +97,8 @@ static int has_instruction(void)
 uint32_t mf_crc32c(uint32_t crc, const void *bytes, size_t len)
 {
     crc = ~crc;
-    crc = has_instruction() ? crc_by_instruction(crc, bytes, len) : crc_by_table(crc, bytes, len);
+    crc = has_instruction() ? crc_by_instruction(crc, bytes, len)
+                            : mf__crc32c_by_table(crc, bytes, len);
     return ~crc;
 }
 

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Without faults the simulated disk behaves as the real file system does: the same random calls on
- * both give the same codes, contents and listings. Seed: MAYFLY_SEED, printed on failure. */
+ * both give the same codes, contents and listings. */
 #include "base/rng.h"
 #include "os/simdisk.h"
 #include "scratch.h"
+#include "test_seed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "cmocka_all.h"
 
 #define ROUNDS 40
 #define STEPS  300
@@ -164,7 +162,7 @@ static void run(uint64_t seed)
         int expected = step(&real, &first, here, &here_len);
         int got = step(&simulated, &second, there, &there_len);
         if (expected != got || here_len != there_len || memcmp(here, there, here_len) != 0) {
-            print_error("MAYFLY_SEED=%llu step %d: real %s (%zu bytes), simulated %s (%zu)\n",
+            print_error("MAYFLY_TEST_SEED=%llu step %d: real %s (%zu bytes), simulated %s (%zu)\n",
                         (unsigned long long)seed, i, mf_error_name(expected), here_len,
                         mf_error_name(got), there_len);
             fail();
@@ -180,9 +178,9 @@ static void run(uint64_t seed)
 static void test_same_as_real(void **state)
 {
     (void)state;
-    const char *seed = getenv("MAYFLY_SEED");
+    uint64_t seed = test_seed();
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        run(seed != NULL ? strtoull(seed, NULL, 10) + round : 1000 + round);
+        run(seed + round);
     }
 }
 

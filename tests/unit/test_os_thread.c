@@ -6,10 +6,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "cmocka_all.h"
 
 struct shared {
     struct mf_mutex mutex;

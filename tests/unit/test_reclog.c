@@ -13,10 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "cmocka_all.h"
 
 static struct mf_errinfo err;
 static struct mf_simdisk *disk;

@@ -8,10 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "cmocka_all.h"
 
 #define RW     (MF_OPEN_READ | MF_OPEN_WRITE)
 #define CREATE (RW | MF_OPEN_CREATE)

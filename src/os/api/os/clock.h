@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * clock.h -- time. Library code asks mf_clock_* of its environment; tests give a clock of their own. */
+ * clock.h -- time. Library code asks mf_clock_* of its environment; tests give a clock of their
+ * own. */
 #ifndef OS_CLOCK_H
 #define OS_CLOCK_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * thread.h -- threads, locks and waiting. Thin names over POSIX threads, so that nothing above calls
- * them directly; failures to create are returned, misuse aborts. */
+ * thread.h -- threads, locks and waiting. Thin names over POSIX threads, so that nothing above
+ * calls them directly; failures to create are returned, misuse aborts. */
 #ifndef OS_THREAD_H
 #define OS_THREAD_H
 
