@@ -8,5 +8,6 @@
 #include <mayfly/export.h>
 #include <mayfly/flight.h>
 #include <mayfly/metrics.h>
+#include <mayfly/reclog.h>
 
 #endif

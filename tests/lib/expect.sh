@@ -18,7 +18,7 @@ last=
 
 complain() {
     failures=$((failures + 1))
-    printf 'FAILED: %s\n  %s\n' "$last" "$1"
+    printf 'FAILED: %s\n  after: %s\n' "$1" "$last"
 }
 
 expect() {
