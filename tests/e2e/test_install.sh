@@ -47,20 +47,7 @@ foreign=$(nm -g --defined-only "$lib/libmayfly.a" 2>/dev/null | awk 'NF == 3 { p
 readelf -d "$lib/libmayfly.so" | grep -q 'SONAME.*\[libmayfly.so.0\]' || complain "wrong soname"
 
 # ---- an outside program ----
-cat >"$scratch/outside.c" <<'PROGRAM'
-#include <mayfly/mayfly.h>
-#include <stdio.h>
-#include <string.h>
-
-int main(void)
-{
-    if (mf_version() != MF_VERSION || strcmp(mf_version_string(), MF_VERSION_STRING) != 0) {
-        return 1;
-    }
-    printf("%s: %s\n", mf_error_name(MF_ECORRUPT), mf_strerror(MF_ECORRUPT));
-    return 0;
-}
-PROGRAM
+cp "$MAYFLY_SOURCE_DIR/examples/record_metrics.c" "$scratch/outside.c"
 cp "$scratch/outside.c" "$scratch/outside.cc"
 export PKG_CONFIG_PATH=$lib/pkgconfig LD_LIBRARY_PATH=$lib
 build() { # compiler, standard, source, pkg-config mode
@@ -69,12 +56,21 @@ build() { # compiler, standard, source, pkg-config mode
     if [ -n "$4" ]; then
         flags=${flags/-lmayfly/-l:libmayfly.a}
     fi
-    "$1" "$2" -Wall -Wextra -Werror "$3" $flags -o "$scratch/outside" && "$scratch/outside"
+    "$1" "$2" -Wall -Wextra -Werror "$3" $flags -o "$scratch/outside" &&
+        "$scratch/outside" "$scratch/store"
 }
 expect 0 pkg-config --exact-version=0.1.0 mayfly
 for mode in "" --static; do
-    expect 0 build "$cc" -std=c11 "$scratch/outside.c" "$mode"
-    stdout_is "MF_ECORRUPT: stored data fails its checksum"
-    expect 0 build "$cxx" -std=c++17 "$scratch/outside.cc" "$mode"
+    for language in c c++; do
+        rm -rf "$scratch/store"
+        if [ $language = c ]; then
+            expect 0 build "$cc" -std=c11 "$scratch/outside.c" "$mode"
+        else
+            expect 0 build "$cxx" -std=c++17 "$scratch/outside.cc" "$mode"
+        fi
+        [ -s "$scratch/store/metrics.slab" ] || complain "the outside program recorded nothing"
+        expect 1 "$scratch/outside" "$scratch/outside.c"
+        stderr_has "$scratch/outside.c"
+    done
 done
 finish
