@@ -1,8 +1,8 @@
 // Makes one HTML page of src/ and uPlot: node build.mjs [--out report.html] [--c template.c]
 //
-// No bundler: each module becomes a function that returns its exports, in the order of the imports. The
-// result holds the marker @DATA@ once, where the flight's JSON goes; --c writes what stands before and behind
-// it as two byte arrays.
+// No bundler: each module becomes a function that returns its exports, in the order of the imports.
+// The result holds the marker @DATA@ once, where the flight's JSON goes; --c writes what stands
+// before and behind it as two byte arrays.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -42,17 +42,35 @@ function collect(name, seen, ordered) {
 
 function bundle(entry) {
     const parts = collect(entry, new Set(), []).map(({ name, text }) => {
-        const exported = [...text.matchAll(/^export (?:async )?(?:function|const|let|class) (\w+)/gm)].map((match) => match[1]);
-        const body = text.replace(/^import (\{[^}]*\}) from "\.\/([\w.-]+)";$/gm, (match, names, from) => "const " + names + " = " + variable(from) + ";")
+        const exported = [
+            ...text.matchAll(/^export (?:async )?(?:function|const|let|class) (\w+)/gm),
+        ].map((match) => match[1]);
+        const body = text
+            .replace(
+                /^import (\{[^}]*\}) from "\.\/([\w.-]+)";$/gm,
+                (match, names, from) => "const " + names + " = " + variable(from) + ";",
+            )
             .replace(/^export (?=(?:async )?(?:function|const|let|class) )/gm, "");
         if (/^(import|export)\b/m.test(body)) {
             fail(name + ": a form of import or export that this build does not know");
         }
-        return "const " + variable(name) + " = (() => {\n" + body + "\nreturn { " + exported.join(", ") + " };\n})();\n";
+        return (
+            "const " +
+            variable(name) +
+            " = (() => {\n" +
+            body +
+            "\nreturn { " +
+            exported.join(", ") +
+            " };\n})();\n"
+        );
     });
     // Comment lines and indentation stay out of the page; no string of ours spans lines.
-    const code = parts.join("").split("\n").map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("//"));
-    return "(() => {\n\"use strict\";\n" + code.join("\n") + "\n})();";
+    const code = parts
+        .join("")
+        .split("\n")
+        .map((line) => line.trim())
+        .filter((line) => line !== "" && !line.startsWith("//"));
+    return '(() => {\n"use strict";\n' + code.join("\n") + "\n})();";
 }
 
 function variable(name) {
@@ -72,23 +90,45 @@ function hash(text) {
 }
 
 function minifyCss(text) {
-    return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/\s*\n\s*/g, "\n").replace(/: (?=\S)/g, ":")
-        .replace(/\s*([{};,])\s*/g, "$1").trim();
+    return text
+        .replace(/\/\*[\s\S]*?\*\//g, "")
+        .replace(/\s*\n\s*/g, "\n")
+        .replace(/: (?=\S)/g, ":")
+        .replace(/\s*([{};,])\s*/g, "$1")
+        .trim();
 }
 
 function page() {
     const uplotDirectory = join(here, "node_modules", "uplot");
     const dark = read(join(source, "dark.css"));
     const uplotCss = read(join(uplotDirectory, "dist", "uPlot.min.css"));
-    const style = minifyCss(uplotCss + read(join(source, "style.css")).replaceAll("{{DARK}}", () => dark));
-    const licence = read(join(uplotDirectory, "LICENSE")).trim().split("\n").find((line) => /^Copyright/.test(line));
-    const uplot = inlineScript("/*! uPlot, MIT licence, " + licence + " */" +
-        read(join(uplotDirectory, "dist", "uPlot.iife.min.js")).trim(), "uPlot");
+    const style = minifyCss(
+        uplotCss + read(join(source, "style.css")).replaceAll("--dark-theme: here;", () => dark),
+    );
+    const licence = read(join(uplotDirectory, "LICENSE"))
+        .trim()
+        .split("\n")
+        .find((line) => /^Copyright/.test(line));
+    const uplot = inlineScript(
+        "/*! uPlot, MIT licence, " +
+            licence +
+            " */" +
+            read(join(uplotDirectory, "dist", "uPlot.iife.min.js")).trim(),
+        "uPlot",
+    );
     const script = inlineScript(bundle("main.js"), "report.js");
-    const csp = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; script-src " +
-        hash(uplot) + " " + hash(script) + "; style-src " + hash(style);
+    const csp =
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; script-src " +
+        hash(uplot) +
+        " " +
+        hash(script) +
+        "; style-src " +
+        hash(style);
     const values = { CSP: csp, STYLE: style, UPLOT: uplot, SCRIPT: script };
-    const html = read(join(source, "page.html")).replace(/\{\{(\w+)\}\}/g, (match, name) => values[name] ?? fail("no value for " + match));
+    const html = read(join(source, "page.html")).replace(
+        /\{\{(\w+)\}\}/g,
+        (match, name) => values[name] ?? fail("no value for " + match),
+    );
     if (html.split(MARKER).length !== 2) {
         fail("the page must hold " + MARKER + " exactly once");
     }
@@ -104,8 +144,18 @@ function array(name, text) {
     for (let at = 0; at < bytes.length; at += 24) {
         lines.push("    " + [...bytes.subarray(at, at + 24)].join(","));
     }
-    return "const unsigned char " + name + "[] = {\n" + lines.join(",\n") + ",\n    0};\n" +
-        "const size_t " + name + "_length = " + bytes.length + ";\n";
+    return (
+        "const unsigned char " +
+        name +
+        "[] = {\n" +
+        lines.join(",\n") +
+        ",\n    0};\n" +
+        "const size_t " +
+        name +
+        "_length = " +
+        bytes.length +
+        ";\n"
+    );
 }
 
 function write(path, text) {
@@ -126,6 +176,11 @@ if (options.has("--out")) {
 }
 if (options.has("--c")) {
     const [head, tail] = html.split(MARKER);
-    write(options.get("--c"), "/* Made by web/build.mjs from web/src. */\n#include \"web/report_template.h\"\n\n" +
-        array("mf_report_template_head", head) + "\n" + array("mf_report_template_tail", tail));
+    write(
+        options.get("--c"),
+        '/* Made by web/build.mjs from web/src. */\n#include "web/report_template.h"\n\n' +
+            array("mf_report_template_head", head) +
+            "\n" +
+            array("mf_report_template_tail", tail),
+    );
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The report's page as the program carries it: two halves that make the built page around the data. */
+ * The report's page as the program carries it: two halves that make the built page around the data.
+ */
 #include "cmocka_all.h"
 #include "web/report_template.h"
 

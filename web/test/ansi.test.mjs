@@ -1,12 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PLAIN_STYLE, applySgr, parseRuns, settle, stripEscapes, styleAfter } from "../src/js/ansi.js";
+import {
+    PLAIN_STYLE,
+    applySgr,
+    parseRuns,
+    settle,
+    stripEscapes,
+    styleAfter,
+} from "../src/js/ansi.js";
 
-const look = (style) => Object.fromEntries(Object.entries(style).filter(([key, value]) => value !== PLAIN_STYLE[key]));
-const runs = (text, style = PLAIN_STYLE) => parseRuns(text, style).map((run) => [run.text, look(run.style), run.odd]);
+const look = (style) =>
+    Object.fromEntries(Object.entries(style).filter(([key, value]) => value !== PLAIN_STYLE[key]));
+const runs = (text, style = PLAIN_STYLE) =>
+    parseRuns(text, style).map((run) => [run.text, look(run.style), run.odd]);
 
 test("colours and weights", () => {
-    assert.deepEqual(runs("a\u001b[1;31mb\u001b[22mc\u001b[0md"), [["a", {}, false], ["b", { fg: 1, bold: true }, false], ["c", { fg: 1 }, false], ["d", {}, false]]);
+    assert.deepEqual(runs("a\u001b[1;31mb\u001b[22mc\u001b[0md"), [
+        ["a", {}, false],
+        ["b", { fg: 1, bold: true }, false],
+        ["c", { fg: 1 }, false],
+        ["d", {}, false],
+    ]);
     assert.deepEqual(look(applySgr(PLAIN_STYLE, "97;104")), { fg: 15, bg: 12 });
     assert.deepEqual(look(applySgr(PLAIN_STYLE, "38;5;196;4")), { fg: "#ff0000", underline: true });
     assert.deepEqual(look(applySgr(PLAIN_STYLE, "48;5;232;38;5;3")), { bg: "#080808", fg: 3 });
@@ -23,14 +37,32 @@ test("broken colours change nothing", () => {
 });
 
 test("other sequences are dropped, also unfinished ones", () => {
-    for (const text of ["\u001b[2Kx", "\u001b]0;title\u0007x", "\u001b]8;;javascript:alert(1)\u001b\\x", "\u001b(Bx", "\u001b7x", "\u001b[?25lx",
-        "x\u001b[38;5", "x\u001b", "x\u001b]0;never ends", "\u001bP1$q\u001b\\x", "\u009b31mx", "\u001b[>4;2mx"]) {
+    for (const text of [
+        "\u001b[2Kx",
+        "\u001b]0;title\u0007x",
+        "\u001b]8;;javascript:alert(1)\u001b\\x",
+        "\u001b(Bx",
+        "\u001b7x",
+        "\u001b[?25lx",
+        "x\u001b[38;5",
+        "x\u001b",
+        "x\u001b]0;never ends",
+        "\u001bP1$q\u001b\\x",
+        "\u009b31mx",
+        "\u001b[>4;2mx",
+    ]) {
         assert.equal(stripEscapes(text), "x", JSON.stringify(text));
     }
 });
 
 test("control characters show, tabs stay", () => {
-    assert.deepEqual(runs("a\u0000\tb\u202e"), [["a", {}, false], ["\u2400", {}, true], ["\t", {}, false], ["b", {}, false], ["\u27e8U+202E\u27e9", {}, true]]);
+    assert.deepEqual(runs("a\u0000\tb\u202e"), [
+        ["a", {}, false],
+        ["\u2400", {}, true],
+        ["\t", {}, false],
+        ["b", {}, false],
+        ["\u27e8U+202E\u27e9", {}, true],
+    ]);
 });
 
 test("a style goes on into the next line", () => {

@@ -4,16 +4,31 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-default-apps", "--disable-extensions", "--mute-audio",
-    "--force-color-profile=srgb", "--remote-debugging-pipe"];
+const FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--mute-audio",
+    "--force-color-profile=srgb",
+    "--remote-debugging-pipe",
+];
 
 export class Browser {
     static async open(program) {
         const browser = new Browser();
         browser.profile = mkdtempSync(join(tmpdir(), "mayfly-web-"));
-        browser.child = spawn(program, [...FLAGS, "--user-data-dir=" + browser.profile, "about:blank"],
-            { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+        browser.child = spawn(
+            program,
+            [...FLAGS, "--user-data-dir=" + browser.profile, "about:blank"],
+            { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] },
+        );
         browser.waiting = new Map();
         browser.serial = 0;
         browser.rest = "";
@@ -28,7 +43,10 @@ export class Browser {
         });
         const { targetInfos } = await browser.send("Target.getTargets");
         const page = targetInfos.find((info) => info.type === "page");
-        const { sessionId } = await browser.send("Target.attachToTarget", { targetId: page.targetId, flatten: true });
+        const { sessionId } = await browser.send("Target.attachToTarget", {
+            targetId: page.targetId,
+            flatten: true,
+        });
         browser.session = sessionId;
         for (const domain of ["Page", "Runtime", "Network", "Log"]) {
             await browser.send(domain + ".enable");
@@ -58,7 +76,9 @@ export class Browser {
     send(method, params = {}) {
         const id = ++this.serial;
         const sent = new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }));
-        this.child.stdio[3].write(JSON.stringify({ id, method, params, sessionId: this.session }) + "\0");
+        this.child.stdio[3].write(
+            JSON.stringify({ id, method, params, sessionId: this.session }) + "\0",
+        );
         return sent;
     }
 
@@ -66,7 +86,9 @@ export class Browser {
     async load(url) {
         const seen = { console: [], requests: [] };
         let loaded;
-        const done = new Promise((resolve) => { loaded = resolve; });
+        const done = new Promise((resolve) => {
+            loaded = resolve;
+        });
         this.onEvent = ({ method, params }) => {
             if (method === "Page.loadEventFired") {
                 loaded();
@@ -74,9 +96,16 @@ export class Browser {
                 seen.requests.push(params.request.url);
             } else if (method === "Runtime.exceptionThrown") {
                 const { exceptionDetails: details } = params;
-                seen.console.push("exception: " + (details.exception && details.exception.description || details.text));
+                seen.console.push(
+                    "exception: " +
+                        ((details.exception && details.exception.description) || details.text),
+                );
             } else if (method === "Runtime.consoleAPICalled") {
-                seen.console.push(params.type + ": " + params.args.map((arg) => arg.value || arg.description).join(" "));
+                seen.console.push(
+                    params.type +
+                        ": " +
+                        params.args.map((arg) => arg.value || arg.description).join(" "),
+                );
             } else if (method === "Log.entryAdded") {
                 seen.console.push(params.entry.level + ": " + params.entry.text);
             }
@@ -87,29 +116,56 @@ export class Browser {
         return seen;
     }
 
-    async eval(expression) {
-        const { result, exceptionDetails: details } = await this.send("Runtime.evaluate", { expression, awaitPromise: true, returnByValue: true });
+    // Calls a function in the page; it sees its arguments (as JSON) and the page, nothing of here.
+    async call(work, ...values) {
+        const expression = "(" + work + ")(" + values.map((one) => JSON.stringify(one)) + ")";
+        const { result, exceptionDetails: details } = await this.send("Runtime.evaluate", {
+            expression,
+            awaitPromise: true,
+            returnByValue: true,
+        });
         if (details) {
-            throw new Error(details.exception && details.exception.description || details.text);
+            throw new Error((details.exception && details.exception.description) || details.text);
         }
         return result.value;
     }
 
     // Lets the page draw what it has put off.
     async frames() {
-        await this.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 0))))");
+        await this.call(async () => {
+            const next = (ask) => new Promise((done) => ask(done));
+            await next(requestAnimationFrame);
+            await next(requestAnimationFrame);
+            await next(setTimeout);
+        });
     }
 
     async size(width, height, mobile = false) {
-        await this.send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: mobile ? 2 : 1, mobile });
+        await this.send("Emulation.setDeviceMetricsOverride", {
+            width,
+            height,
+            deviceScaleFactor: mobile ? 2 : 1,
+            mobile,
+        });
     }
 
     async media(scheme, type = "") {
-        await this.send("Emulation.setEmulatedMedia", { media: type, features: [{ name: "prefers-color-scheme", value: scheme }] });
+        await this.send("Emulation.setEmulatedMedia", {
+            media: type,
+            features: [{ name: "prefers-color-scheme", value: scheme }],
+        });
     }
 
     async mouse(type, x, y, more = {}) {
-        await this.send("Input.dispatchMouseEvent", { type, x, y, button: type === "mouseMoved" ? "none" : "left", buttons: type === "mouseReleased" ? 0 : 1, clickCount: 1, ...more });
+        await this.send("Input.dispatchMouseEvent", {
+            type,
+            x,
+            y,
+            button: type === "mouseMoved" ? "none" : "left",
+            buttons: type === "mouseReleased" ? 0 : 1,
+            clickCount: 1,
+            ...more,
+        });
     }
 
     async hover(x, y) {
@@ -128,7 +184,9 @@ export class Browser {
         await this.mouse("mouseMoved", x0, y0, { buttons: 0 });
         await this.mouse("mousePressed", x0, y0);
         for (let i = 1; i <= 4; i++) {
-            await this.mouse("mouseMoved", x0 + (x1 - x0) * i / 4, y0 + (y1 - y0) * i / 4, { button: "left" });
+            await this.mouse("mouseMoved", x0 + ((x1 - x0) * i) / 4, y0 + ((y1 - y0) * i) / 4, {
+                button: "left",
+            });
         }
         await this.mouse("mouseReleased", x1, y1);
         await this.frames();
@@ -142,12 +200,16 @@ export class Browser {
 
     // The box of an element in the viewport, after scrolling it into sight.
     async box(selector) {
-        return this.eval("(() => { const node = document.querySelector(" + JSON.stringify(selector) + "); node.scrollIntoView({block: \"nearest\"}); " +
-            "const b = node.getBoundingClientRect(); return {x: b.left, y: b.top, width: b.width, height: b.height}; })()");
+        return this.call((sought) => {
+            const node = document.querySelector(sought);
+            node.scrollIntoView({ block: "nearest" });
+            const { x, y, width, height } = node.getBoundingClientRect();
+            return { x, y, width, height };
+        }, selector);
     }
 
-    async screenshot(fullPage = false) {
-        const { data } = await this.send("Page.captureScreenshot", { format: "png", captureBeyondViewport: fullPage });
+    async screenshot() {
+        const { data } = await this.send("Page.captureScreenshot", { format: "png" });
         return Buffer.from(data, "base64");
     }
 

@@ -4,7 +4,17 @@ import { groupByCommand, processEnd, readModel, signalName } from "../src/js/mod
 import { SAMPLES } from "./samples.mjs";
 
 test("anything at all becomes a model", () => {
-    for (const raw of [null, undefined, 0, "x", [], {}, { flight: [] }, { series: {} }, { processes: "p", output: 3, events: null, totals: [] }]) {
+    for (const raw of [
+        null,
+        undefined,
+        0,
+        "x",
+        [],
+        {},
+        { flight: [] },
+        { series: {} },
+        { processes: "p", output: 3, events: null, totals: [] },
+    ]) {
         const model = readModel(raw);
         assert.equal(model.end_ms, 1);
         assert.equal(model.processes.length, 0);
@@ -18,7 +28,9 @@ test("anything at all becomes a model", () => {
 test("every process is in the tree once, after its parent, cycles or not", () => {
     const raw = SAMPLES.hostile();
     const model = readModel(raw);
-    const objects = raw.processes.filter((one) => one !== null && typeof one === "object" && !Array.isArray(one));
+    const objects = raw.processes.filter(
+        (one) => one !== null && typeof one === "object" && !Array.isArray(one),
+    );
     assert.equal(model.processes.length, raw.processes.length);
     assert.ok(objects.length <= model.processes.length);
     assert.equal(new Set(model.processes).size, model.processes.length);
@@ -39,16 +51,29 @@ test("times end where the flight ends, damage does not stretch the axis", () => 
 });
 
 test("series are ordered, of equal times the last counts, what is no number is a gap", () => {
-    const [series] = readModel({ series: [{ name: "x", t_ms: [0, 1000, 500, 1000, "x", null], value: [1, 2, null, 7, 3, 4] }] }).series;
+    const [series] = readModel({
+        series: [
+            { name: "x", t_ms: [0, 1000, 500, 1000, "x", null], value: [1, 2, null, 7, 3, 4] },
+        ],
+    }).series;
     assert.deepEqual(series.t_ms, [0, 500, 1000]);
     assert.deepEqual(series.value, [1, null, 7]);
 });
 
 test("the end of the command in words", () => {
     const label = (outcome) => readModel({ outcome }).outcome;
-    assert.deepEqual([label({ kind: "exited", exit_code: 0 }).label, label({ kind: "exited", exit_code: 0 }).tone], ["Succeeded", "ok"]);
+    assert.deepEqual(
+        [
+            label({ kind: "exited", exit_code: 0 }).label,
+            label({ kind: "exited", exit_code: 0 }).tone,
+        ],
+        ["Succeeded", "ok"],
+    );
     assert.equal(label({ kind: "exited", exit_code: 3 }).label, "Failed with exit code 3");
-    assert.equal(label({ kind: "signaled", signal: 11, core_dumped: true }).label, "Killed by SIGSEGV, core dumped");
+    assert.equal(
+        label({ kind: "signaled", signal: 11, core_dumped: true }).label,
+        "Killed by SIGSEGV, core dumped",
+    );
     assert.equal(label({ kind: "out of memory" }).label, "Out of memory");
     assert.equal(label({ kind: "timeout" }).label, "Timed out");
     assert.equal(label({ kind: "not found" }).label, "Command not found");
@@ -70,23 +95,47 @@ test("signals by number and by name", () => {
 test("a process ends as it was seen to end", () => {
     const end = (raw) => processEnd(readModel({ processes: [raw] }).processes[0]);
     assert.equal(end({ end_ms: 5, exit_code: 0 }), "exit 0");
-    assert.equal(end({ end_ms: 5, exit_code: 137, signal: 9, oom_killed: true }), "SIGKILL, out of memory");
+    assert.equal(
+        end({ end_ms: 5, exit_code: 137, signal: 9, oom_killed: true }),
+        "SIGKILL, out of memory",
+    );
     assert.equal(end({ end_ms: null }), "still running at the end");
     assert.equal(end({ end_ms: 5 }), "end seen, status not");
 });
 
 test("arguments come as an array or as one string", () => {
-    const [a, b] = readModel({ processes: [{ argv: ["cc", "-c", "a b.c"] }, { argv: "'my tool' --fast x" }] }).processes;
+    const [a, b] = readModel({
+        processes: [{ argv: ["cc", "-c", "a b.c"] }, { argv: "'my tool' --fast x" }],
+    }).processes;
     assert.deepEqual([a.comm, a.args, a.tail], ["cc", "cc -c 'a b.c'", "-c 'a b.c'"]);
     assert.deepEqual([b.args, b.tail], ["'my tool' --fast x", "--fast x"]);
 });
 
 test("tags with and without value", () => {
-    assert.deepEqual(readModel({ flight: { tags: ["a=b=c", "d", "", null] } }).flight.tags, [["a", "b=c"], ["d", ""]]);
+    assert.deepEqual(readModel({ flight: { tags: ["a=b=c", "d", "", null] } }).flight.tags, [
+        ["a", "b=c"],
+        ["d", ""],
+    ]);
 });
 
 test("commands are summed by name", () => {
-    const processes = [{ comm: "cc", cpu_ms: 5, end_ms: 1, exit_code: 1 }, { comm: "cc", cpu_ms: 7, memory_peak_bytes: 9 }, { comm: "ld", cpu_ms: 100 }];
+    const processes = [
+        { comm: "cc", cpu_ms: 5, end_ms: 1, exit_code: 1 },
+        { comm: "cc", cpu_ms: 7, memory_peak_bytes: 9 },
+        { comm: "ld", cpu_ms: 100 },
+    ];
     const groups = groupByCommand(readModel({ processes }).processes);
-    assert.deepEqual(groups.map((group) => [group.comm, group.count, group.failed, group.cpu_ms, group.memoryPeak]), [["ld", 1, 0, 100, null], ["cc", 2, 1, 12, 9]]);
+    assert.deepEqual(
+        groups.map((group) => [
+            group.comm,
+            group.count,
+            group.failed,
+            group.cpu_ms,
+            group.memoryPeak,
+        ]),
+        [
+            ["ld", 1, 0, 100, null],
+            ["cc", 2, 1, 12, 9],
+        ],
+    );
 });

@@ -5,7 +5,10 @@ import { test } from "node:test";
 import { contrast, readable } from "../src/js/theme.js";
 
 const read = (name) => readFileSync(new URL("../src/" + name, import.meta.url), "utf8");
-const variables = (text) => Object.fromEntries([...text.matchAll(/--([\w-]+): (#[0-9a-f]{6})\b/g)].map((match) => [match[1], match[2]]));
+const variables = (text) =>
+    Object.fromEntries(
+        [...text.matchAll(/--([\w-]+): (#[0-9a-f]{6})\b/g)].map((match) => [match[1], match[2]]),
+    );
 const light = variables(read("style.css").split("}")[0]);
 const themes = { light, dark: { ...light, ...variables(read("dark.css")) } };
 
@@ -20,19 +23,51 @@ for (const [name, colors] of Object.entries(themes)) {
             pairs.push(["text", paper], ["muted", paper], ["accent-text", paper]);
         }
         for (const tone of ["ok", "failed", "signal", "unknown"]) {
-            pairs.push([tone + "-text", "card"], [tone + "-text", "log"], [tone + "-text", tone + "-soft"]);
+            pairs.push(
+                [tone + "-text", "card"],
+                [tone + "-text", "log"],
+                [tone + "-text", tone + "-soft"],
+            );
         }
-        pairs.push(["text", "chosen"], ["accent-text", "chosen"], ["muted", "chosen"], ["card", "accent"]);
+        pairs.push(
+            ["text", "chosen"],
+            ["accent-text", "chosen"],
+            ["muted", "chosen"],
+            ["card", "accent"],
+        );
         for (let i = 0; i < 16; i++) {
             pairs.push(["ansi-" + i, "log"]);
         }
         for (const [text, paper] of pairs) {
-            assert.ok(contrast(colors[text], colors[paper]) >= 4.5, text + " on " + paper + ": " + contrast(colors[text], colors[paper]).toFixed(2));
+            assert.ok(
+                contrast(colors[text], colors[paper]) >= 4.5,
+                text + " on " + paper + ": " + contrast(colors[text], colors[paper]).toFixed(2),
+            );
         }
     });
     test("lines and bars have a contrast of 3 (" + name + ")", () => {
-        for (const mark of ["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "ok", "failed", "signal", "unknown", "accent", "side-a", "side-b", "stdout"]) {
-            assert.ok(contrast(colors[mark], colors.card) >= 3, mark + ": " + contrast(colors[mark], colors.card).toFixed(2));
+        for (const mark of [
+            "s1",
+            "s2",
+            "s3",
+            "s4",
+            "s5",
+            "s6",
+            "s7",
+            "s8",
+            "ok",
+            "failed",
+            "signal",
+            "unknown",
+            "accent",
+            "side-a",
+            "side-b",
+            "stdout",
+        ]) {
+            assert.ok(
+                contrast(colors[mark], colors.card) >= 3,
+                mark + ": " + contrast(colors[mark], colors.card).toFixed(2),
+            );
         }
     });
 }

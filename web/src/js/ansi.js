@@ -1,13 +1,19 @@
-// Terminal output into styled runs of text. Only SGR (colours, weight) is honoured; every other escape
-// sequence is dropped, as are cursor movements: a log has no screen. Nothing here makes markup: the
-// caller puts each run into a text node.
+// Terminal output into styled runs of text. Only SGR (colours, weight) is honoured; every other
+// escape sequence is dropped, as are cursor movements: a log has no screen. Nothing here makes
+// markup: the caller puts each run into a text node.
 //
-// A style is an immutable object shared between runs: {fg, bg, bold, dim, italic, underline, strike,
-// inverse}. Colours are null, 0..15 (the theme's palette) or "#rrggbb".
+// A style is an immutable object shared between runs: {fg, bg, bold, dim, italic, underline,
+// strike, inverse}. Colours are null, 0..15 (the theme's palette) or "#rrggbb".
 import { reveal, unsafePattern } from "./format.js";
 
 export const PLAIN_STYLE = Object.freeze({
-    fg: null, bg: null, bold: false, dim: false, italic: false, underline: false, strike: false,
+    fg: null,
+    bg: null,
+    bold: false,
+    dim: false,
+    italic: false,
+    underline: false,
+    strike: false,
     inverse: false,
 });
 
@@ -15,11 +21,19 @@ export const PLAIN_STYLE = Object.freeze({
 // end of the line swallows the rest of it, as a terminal would.
 const ESCAPES = new RegExp(
     "(?:\\u001b\\[|\\u009b)([0-?]*)[ -/]*([@-~]|$)" +
-    "|\\u001b[\\]PX^_][^\\u0007\\u001b]*(?:\\u0007|\\u001b\\\\|$)" +
-    "|\\u001b[ -/]+(?:[0-~]|$)" +
-    "|\\u001b(?:[0-~]|$)", "g");
+        "|\\u001b[\\]PX^_][^\\u0007\\u001b]*(?:\\u0007|\\u001b\\\\|$)" +
+        "|\\u001b[ -/]+(?:[0-~]|$)" +
+        "|\\u001b(?:[0-~]|$)",
+    "g",
+);
 const FLAGS = { 1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "strike" };
-const CLEARS = { 22: ["bold", "dim"], 23: ["italic"], 24: ["underline"], 27: ["inverse"], 29: ["strike"] };
+const CLEARS = {
+    22: ["bold", "dim"],
+    23: ["italic"],
+    24: ["underline"],
+    27: ["inverse"],
+    29: ["strike"],
+};
 
 function hex(value) {
     return Math.min(255, value).toString(16).padStart(2, "0");
@@ -44,16 +58,24 @@ function extended(codes, at) {
         return { colour: indexed(codes[at + 2]), used: 2 };
     }
     if (codes[at + 1] === 2 && codes.length > at + 4) {
-        return { colour: "#" + hex(codes[at + 2]) + hex(codes[at + 3]) + hex(codes[at + 4]), used: 4 };
+        return {
+            colour: "#" + hex(codes[at + 2]) + hex(codes[at + 3]) + hex(codes[at + 4]),
+            used: 4,
+        };
     }
     return { colour: null, used: codes.length - at };
 }
 
 export function applySgr(style, parameters) {
     let next = style;
-    const set = (change) => { next = Object.freeze({ ...next, ...change }); };
+    const set = (change) => {
+        next = Object.freeze({ ...next, ...change });
+    };
     // "38:2::r:g:b" carries an empty colour space that the ";" form does not have.
-    const codes = parameters.replace(/([34]8:2):\d*:(\d+:\d+:\d+)/g, "$1:$2").split(/[;:]/).map(Number);
+    const codes = parameters
+        .replace(/([34]8:2):\d*:(\d+:\d+:\d+)/g, "$1:$2")
+        .split(/[;:]/)
+        .map(Number);
     for (let at = 0; at < codes.length; at++) {
         const code = codes[at];
         if (code === 0) {
@@ -124,12 +146,14 @@ export function stripEscapes(text) {
         return text;
     }
     let out = "";
-    walk(text, PLAIN_STYLE, (run) => { out += run; });
+    walk(text, PLAIN_STYLE, (run) => {
+        out += run;
+    });
     return out;
 }
 
-// What a terminal would still show of a line that rewrites itself: the part behind the last carriage
-// return that has text after it (progress bars).
+// What a terminal would still show of a line that rewrites itself: the part behind the last
+// carriage return that has text after it (progress bars).
 export function settle(text) {
     const end = text.replace(/\r+$/, "");
     const cut = end.lastIndexOf("\r");

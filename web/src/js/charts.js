@@ -1,5 +1,5 @@
-// One uPlot instance per chart. uPlot draws lines, areas and axes; range, cursor and selection belong
-// to the view, so that every panel of the page shares them.
+// One uPlot instance per chart. uPlot draws lines, areas and axes; range, cursor and selection
+// belong to the view, so that every panel of the page shares them.
 import { el } from "./dom.js";
 import { NONE, formatValue } from "./format.js";
 import { LINES_MAX, sampleAt, timeTicks, valueAxis } from "./layout.js";
@@ -8,8 +8,15 @@ import { theme } from "./theme.js";
 export const AXIS_WIDTH = 62;
 export const RIGHT_PAD = 18;
 const COLORS = {
-    cpu: ["s1", "s2"], memory: ["s3", "s4", "s5"], io: ["s5", "s6"], tasks: ["s7", "s8"],
-    net: ["s4", "s2"], pressure: ["s2", "s3", "s5"], output: ["s7", "s2"], faults: ["s4", "s6"], switches: ["s8"],
+    cpu: ["s1", "s2"],
+    memory: ["s3", "s4", "s5"],
+    io: ["s5", "s6"],
+    tasks: ["s7", "s8"],
+    net: ["s4", "s2"],
+    pressure: ["s2", "s3", "s5"],
+    output: ["s7", "s2"],
+    faults: ["s4", "s6"],
+    switches: ["s8"],
 };
 const SPARE = ["s1", "s2", "s3", "s5", "s6", "s7", "s4", "s8"];
 
@@ -18,7 +25,8 @@ export function chartLines(chart) {
     const shown = chart.lines.slice(0, LINES_MAX);
     const colors = COLORS[chart.key] || SPARE;
     return shown.map((line, i) => ({
-        ...line, color: i < colors.length ? colors[i] : SPARE[i % SPARE.length],
+        ...line,
+        color: i < colors.length ? colors[i] : SPARE[i % SPARE.length],
     }));
 }
 
@@ -29,7 +37,7 @@ function withBeginning(series, interval_ms) {
     if (first <= 0 || series.value[0] === null) {
         return { t: series.t_ms, columns: [series.value, series.max, series.min] };
     }
-    const prepend = (column) => column ? [column[0], ...column] : null;
+    const prepend = (column) => (column ? [column[0], ...column] : null);
     return {
         t: [Math.max(0, first - step), ...series.t_ms],
         columns: [prepend(series.value), prepend(series.max), prepend(series.min)],
@@ -77,7 +85,8 @@ export class Chart {
     stack() {
         const [a, b] = this.lines;
         return a.series.value.map((value, i) =>
-            value === null || b.series.value[i] === null ? null : value + b.series.value[i]);
+            value === null || b.series.value[i] === null ? null : value + b.series.value[i],
+        );
     }
 
     valueAxis() {
@@ -93,21 +102,45 @@ export class Chart {
     describe() {
         const parts = this.lines.map((line) => {
             const peak = peakOf(line.series);
-            return line.label + ", peak " + (peak === null ? "not measured" : formatValue(peak, this.chart.unit));
+            return (
+                line.label +
+                ", peak " +
+                (peak === null ? "not measured" : formatValue(peak, this.chart.unit))
+            );
         });
-        return this.chart.title + (this.chart.unit === "cores" ? " in cores" : "") + ": " + parts.join("; ");
+        return (
+            this.chart.title +
+            (this.chart.unit === "cores" ? " in cores" : "") +
+            ": " +
+            parts.join("; ")
+        );
     }
 
     buildLegend() {
-        return el("div", { class: "legend" }, this.lines.map((line) => {
-            const value = el("span", { class: "legend-value" });
-            this.legendValues.push(value);
-            const swatch = el("span", { class: "swatch" });
-            swatch.style.background = "var(--" + line.color + ")";
-            return el("div", { class: "legend-row" }, swatch,
-                el("span", { class: "legend-name", title: line.label }, line.label), value);
-        }), this.chart.lines.length > LINES_MAX ? el("div", { class: "legend-row muted" },
-            "and " + (this.chart.lines.length - LINES_MAX) + " more in the data") : null);
+        return el(
+            "div",
+            { class: "legend" },
+            this.lines.map((line) => {
+                const value = el("span", { class: "legend-value" });
+                this.legendValues.push(value);
+                const swatch = el("span", { class: "swatch" });
+                swatch.style.background = "var(--" + line.color + ")";
+                return el(
+                    "div",
+                    { class: "legend-row" },
+                    swatch,
+                    el("span", { class: "legend-name", title: line.label }, line.label),
+                    value,
+                );
+            }),
+            this.chart.lines.length > LINES_MAX
+                ? el(
+                      "div",
+                      { class: "legend-row muted" },
+                      "and " + (this.chart.lines.length - LINES_MAX) + " more in the data",
+                  )
+                : null,
+        );
     }
 
     showValues() {
@@ -128,20 +161,44 @@ export class Chart {
 
     data() {
         if (this.chart.stacked) {
-            const total = withBeginning({ ...this.lines[0].series, value: this.stack(), min: null, max: null },
-                this.interval_ms);
-            const system = withBeginning({ ...this.lines[1].series, min: null, max: null }, this.interval_ms);
-            const tables = [[total.t, total.columns[0]], [system.t, system.columns[0]]];
-            return { data: uPlot.join(tables), series: this.lines.map((line) => this.area(line, 0.5)), bands: [] };
+            const total = withBeginning(
+                { ...this.lines[0].series, value: this.stack(), min: null, max: null },
+                this.interval_ms,
+            );
+            const system = withBeginning(
+                { ...this.lines[1].series, min: null, max: null },
+                this.interval_ms,
+            );
+            const tables = [
+                [total.t, total.columns[0]],
+                [system.t, system.columns[0]],
+            ];
+            return {
+                data: uPlot.join(tables),
+                series: this.lines.map((line) => this.area(line, 0.5)),
+                bands: [],
+            };
         }
         const tables = [];
         const series = [];
         const bands = [];
         for (const [i, line] of this.lines.entries()) {
-            const { t, columns } = this.chart.mean ? withBeginning(line.series, this.interval_ms)
-                : { t: line.series.t_ms, columns: [line.series.value, line.series.max, line.series.min] };
+            const { t, columns } = this.chart.mean
+                ? withBeginning(line.series, this.interval_ms)
+                : {
+                      t: line.series.t_ms,
+                      columns: [line.series.value, line.series.max, line.series.min],
+                  };
             const table = [t, columns[0]];
-            series.push(this.area(line, line.dash === undefined && (this.lines.length === 1 || (this.chart.key === "memory" && i === 0)) ? 0.22 : 0));
+            series.push(
+                this.area(
+                    line,
+                    line.dash === undefined &&
+                        (this.lines.length === 1 || (this.chart.key === "memory" && i === 0))
+                        ? 0.22
+                        : 0,
+                ),
+            );
             if (columns[1] && columns[2]) {
                 table.push(columns[1], columns[2]);
                 bands.push({
@@ -156,16 +213,28 @@ export class Chart {
     }
 
     path() {
-        return this.chart.mean ? uPlot.paths.stepped({ align: -1 })
-            : this.chart.unit === "count" ? uPlot.paths.stepped({ align: 1 }) : uPlot.paths.linear();
+        return this.chart.mean
+            ? uPlot.paths.stepped({ align: -1 })
+            : this.chart.unit === "count"
+              ? uPlot.paths.stepped({ align: 1 })
+              : uPlot.paths.linear();
     }
 
     area(line, alpha) {
-        const opacity = Math.round(alpha * 255).toString(16).padStart(2, "0");
+        const opacity = Math.round(alpha * 255)
+            .toString(16)
+            .padStart(2, "0");
         return {
-            stroke: () => theme.color(line.color), width: 1.5, paths: this.path(),
-            dash: line.dash, fill: alpha > 0 ? () => theme.color(line.color) + opacity : undefined,
-            points: { show: (u, i, i0, i1) => i1 - i0 < 1, size: 5, fill: () => theme.color(line.color) },
+            stroke: () => theme.color(line.color),
+            width: 1.5,
+            paths: this.path(),
+            dash: line.dash,
+            fill: alpha > 0 ? () => theme.color(line.color) + opacity : undefined,
+            points: {
+                show: (u, i, i0, i1) => i1 - i0 < 1,
+                size: 5,
+                fill: () => theme.color(line.color),
+            },
         };
     }
 
@@ -178,28 +247,50 @@ export class Chart {
         const { view } = this;
         const grid = { stroke: () => theme.color("grid"), width: 1 };
         const font = "11px " + theme.color("font");
-        this.plot = new uPlot({
-            width, height, padding: [9, RIGHT_PAD, 4, 0], pxAlign: 1,
-            cursor: { show: false }, legend: { show: false }, select: { show: false },
-            scales: {
-                x: { time: false, range: () => [view.t0, view.t1] },
-                y: { range: () => [0, this.axis.top] },
+        this.plot = new uPlot(
+            {
+                width,
+                height,
+                padding: [9, RIGHT_PAD, 4, 0],
+                pxAlign: 1,
+                cursor: { show: false },
+                legend: { show: false },
+                select: { show: false },
+                scales: {
+                    x: { time: false, range: () => [view.t0, view.t1] },
+                    y: { range: () => [0, this.axis.top] },
+                },
+                axes: [
+                    {
+                        size: 0,
+                        gap: 0,
+                        ticks: { show: false },
+                        grid,
+                        values: (u, splits) => splits.map(() => null),
+                        splits: (u) =>
+                            timeTicks(view.t0, view.t1, u.bbox.width / uPlot.pxRatio / 90).ticks,
+                    },
+                    {
+                        size: AXIS_WIDTH,
+                        gap: 6,
+                        ticks: { show: false },
+                        grid,
+                        font,
+                        stroke: () => theme.color("muted"),
+                        splits: () => this.axis.splits,
+                        values: (u, splits) =>
+                            splits.map((value) =>
+                                value === 0 ? "0" : formatValue(value, this.axisUnit()),
+                            ),
+                    },
+                ],
+                series: [{}, ...series],
+                bands,
+                hooks: { drawAxes: [(u) => this.drawMarks(u)], draw: [(u) => this.drawLimit(u)] },
             },
-            axes: [
-                {
-                    size: 0, gap: 0, ticks: { show: false }, grid, values: (u, splits) => splits.map(() => null),
-                    splits: (u) => timeTicks(view.t0, view.t1, u.bbox.width / uPlot.pxRatio / 90).ticks,
-                },
-                {
-                    size: AXIS_WIDTH, gap: 6, ticks: { show: false }, grid, font,
-                    stroke: () => theme.color("muted"), splits: () => this.axis.splits,
-                    values: (u, splits) => splits.map((value) =>
-                        value === 0 ? "0" : formatValue(value, this.axisUnit())),
-                },
-            ],
-            series: [{}, ...series], bands,
-            hooks: { drawAxes: [(u) => this.drawMarks(u)], draw: [(u) => this.drawLimit(u)] },
-        }, data, this.host);
+            data,
+            this.host,
+        );
         this.showValues();
     }
 
@@ -246,7 +337,11 @@ export class Chart {
         ctx.textBaseline = y - bbox.top < 14 * uPlot.pxRatio ? "top" : "bottom";
         ctx.fillStyle = theme.color("muted");
         const shift = ctx.textBaseline === "top" ? 3 : -2;
-        ctx.fillText(this.limit.label, bbox.left + bbox.width - 3 * uPlot.pxRatio, y + shift * uPlot.pxRatio);
+        ctx.fillText(
+            this.limit.label,
+            bbox.left + bbox.width - 3 * uPlot.pxRatio,
+            y + shift * uPlot.pxRatio,
+        );
         ctx.restore();
     }
 

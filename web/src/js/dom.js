@@ -12,7 +12,11 @@ export function el(tag, attributes, ...children) {
             node.setAttribute(key, value === true ? "" : String(value));
         }
     }
-    node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+    node.append(
+        ...children
+            .flat()
+            .filter((child) => child !== null && child !== undefined && child !== false),
+    );
     return node;
 }
 
@@ -70,9 +74,19 @@ export class Tip {
     }
 
     show(x, y, title, rows) {
-        this.node.replaceChildren(el("div", { class: "tip-title" }, title), ...rows.map((row) =>
-            Array.isArray(row) ? el("div", { class: "tip-row" }, el("span", { class: "tip-key" }, row[0]),
-                el("span", {}, row[1])) : el("div", { class: "tip-text" }, row)));
+        this.node.replaceChildren(
+            el("div", { class: "tip-title" }, title),
+            ...rows.map((row) =>
+                Array.isArray(row)
+                    ? el(
+                          "div",
+                          { class: "tip-row" },
+                          el("span", { class: "tip-key" }, row[0]),
+                          el("span", {}, row[1]),
+                      )
+                    : el("div", { class: "tip-text" }, row),
+            ),
+        );
         this.node.hidden = false;
         const box = this.node.getBoundingClientRect();
         const left = x + 14 + box.width > window.innerWidth - 8 ? x - 14 - box.width : x + 14;
@@ -92,16 +106,22 @@ export function button(label, attributes) {
 
 // A row of exclusive choices. onPick gets the value.
 export function choice(name, options, current, onPick) {
-    const buttons = options.map(([value, label]) => button(label, {
-        "aria-pressed": value === current ? "true" : "false",
-        onclick: () => {
-            for (const other of buttons) {
-                other.setAttribute("aria-pressed", other === buttons[options.findIndex((o) => o[0] === value)]
-                    ? "true" : "false");
-            }
-            onPick(value);
-        },
-    }));
+    const buttons = options.map(([value, label]) =>
+        button(label, {
+            "aria-pressed": value === current ? "true" : "false",
+            onclick: () => {
+                for (const other of buttons) {
+                    other.setAttribute(
+                        "aria-pressed",
+                        other === buttons[options.findIndex((o) => o[0] === value)]
+                            ? "true"
+                            : "false",
+                    );
+                }
+                onPick(value);
+            },
+        }),
+    );
     return el("span", { class: "choice", role: "group", "aria-label": name }, buttons);
 }
 

@@ -12,8 +12,13 @@ export function significant(value) {
     if (size >= 100) {
         return grouped.format(value);
     }
-    return size >= 10 ? trim(value.toFixed(1)) : size >= 0.01 ? trim(value.toFixed(2))
-        : size === 0 ? "0" : value.toPrecision(2);
+    return size >= 10
+        ? trim(value.toFixed(1))
+        : size >= 0.01
+          ? trim(value.toFixed(2))
+          : size === 0
+            ? "0"
+            : value.toPrecision(2);
 }
 
 function trim(text) {
@@ -21,8 +26,11 @@ function trim(text) {
 }
 
 export function formatCount(value) {
-    return value === null ? NONE : Number.isInteger(value) && Math.abs(value) < 1e15
-        ? grouped.format(value) : significant(value);
+    return value === null
+        ? NONE
+        : Number.isInteger(value) && Math.abs(value) < 1e15
+          ? grouped.format(value)
+          : significant(value);
 }
 
 // 158670 to "159k".
@@ -68,28 +76,59 @@ export function formatDuration(ms) {
     const seconds = Math.round(ms / 1000);
     if (seconds < 3600) {
         const tenths = Math.round(ms / 100);
-        return Math.floor(tenths / 600) + NBSP + "min" + NBSP +
-            ((tenths % 600) / 10).toFixed(1).padStart(4, "0") + NBSP + "s";
+        return (
+            Math.floor(tenths / 600) +
+            NBSP +
+            "min" +
+            NBSP +
+            ((tenths % 600) / 10).toFixed(1).padStart(4, "0") +
+            NBSP +
+            "s"
+        );
     }
     if (seconds < 86400) {
-        return Math.floor(seconds / 3600) + NBSP + "h" + NBSP +
-            String(Math.floor(seconds / 60) % 60).padStart(2, "0") + NBSP + "min";
+        return (
+            Math.floor(seconds / 3600) +
+            NBSP +
+            "h" +
+            NBSP +
+            String(Math.floor(seconds / 60) % 60).padStart(2, "0") +
+            NBSP +
+            "min"
+        );
     }
     const hours = Math.round(seconds / 3600);
     return formatCount(Math.floor(hours / 24)) + NBSP + "d" + NBSP + (hours % 24) + NBSP + "h";
 }
 
 // A point on the time axis. `step_ms` is the finest difference that must stay visible, `end_ms` the
-// end of the axis: it decides between "450 ms", "12.3 s" and "1:02.3", for all labels of one axis alike.
+// end of the axis: it decides between "450 ms", "12.3 s" and "1:02.3", for all labels of one axis
+// alike.
 export function formatTime(ms, step_ms, end_ms) {
     if (end_ms < 1000) {
-        return ms.toFixed(step_ms >= 1 ? 0 : step_ms >= 0.1 ? 1 : step_ms >= 0.01 ? 2 : 3) + NBSP + "ms";
+        return (
+            ms.toFixed(step_ms >= 1 ? 0 : step_ms >= 0.1 ? 1 : step_ms >= 0.01 ? 2 : 3) +
+            NBSP +
+            "ms"
+        );
     }
-    const digits = step_ms >= 1000 ? 0 : step_ms >= 100 ? 1 : step_ms >= 10 ? 2 : step_ms >= 1 ? 3
-        : step_ms >= 0.1 ? 4 : step_ms >= 0.01 ? 5 : 6;
+    const digits =
+        step_ms >= 1000
+            ? 0
+            : step_ms >= 100
+              ? 1
+              : step_ms >= 10
+                ? 2
+                : step_ms >= 1
+                  ? 3
+                  : step_ms >= 0.1
+                    ? 4
+                    : step_ms >= 0.01
+                      ? 5
+                      : 6;
     const sign = ms < 0 ? "\u2212" : "";
     const unit = Math.pow(10, digits);
-    const whole = Math.round(Math.abs(ms) / 1000 * unit);
+    const whole = Math.round((Math.abs(ms) / 1000) * unit);
     if (end_ms < 60000) {
         return sign + (whole / unit).toFixed(digits) + NBSP + "s";
     }
@@ -107,16 +146,29 @@ export function formatValue(value, unit) {
         return NONE;
     }
     switch (unit) {
-    case "bytes": return formatBytes(value);
-    case "bytes_per_second": return formatBytes(value) + "/s";
-    case "cores": return significant(value);
-    case "count": return formatCount(value);
-    case "percent": return significant(value) + NBSP + "%";
-    case "ratio": return significant(value * 100) + NBSP + "%";
-    case "ms": return formatDuration(value);
-    case "seconds": return formatDuration(value * 1000);
-    case "per_second": return thousands(value) + "/s";
-    default: return significant(value) + (unit ? NBSP + clip(plain(unit).replace(/_per_second$/, "/s"), 16) : "");
+        case "bytes":
+            return formatBytes(value);
+        case "bytes_per_second":
+            return formatBytes(value) + "/s";
+        case "cores":
+            return significant(value);
+        case "count":
+            return formatCount(value);
+        case "percent":
+            return significant(value) + NBSP + "%";
+        case "ratio":
+            return significant(value * 100) + NBSP + "%";
+        case "ms":
+            return formatDuration(value);
+        case "seconds":
+            return formatDuration(value * 1000);
+        case "per_second":
+            return thousands(value) + "/s";
+        default:
+            return (
+                significant(value) +
+                (unit ? NBSP + clip(plain(unit).replace(/_per_second$/, "/s"), 16) : "")
+            );
     }
 }
 
@@ -130,20 +182,28 @@ export function formatWall(ms) {
     if (Number.isNaN(date.getTime())) {
         return { utc: NONE, local: "" };
     }
-    return { utc: date.toISOString().slice(0, 19).replace("T", " ") + " UTC", local: date.toString() };
+    return {
+        utc: date.toISOString().slice(0, 19).replace("T", " ") + " UTC",
+        local: date.toString(),
+    };
 }
 
 // Characters that would change how their neighbours are shown, or that show nothing at all, become
 // visible: control characters as Unicode control pictures, directional and invisible ones by code.
-const UNSAFE = new RegExp("[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b-\\u200f" +
-    "\\u2028-\\u202e\\u2060-\\u2069\\ufeff\\ufff9-\\ufffb]", "g");
+const UNSAFE = new RegExp(
+    "[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b-\\u200f" +
+        "\\u2028-\\u202e\\u2060-\\u2069\\ufeff\\ufff9-\\ufffb]",
+    "g",
+);
 
 export function reveal(character) {
     const code = character.codePointAt(0);
     if (code < 0x20) {
         return String.fromCharCode(0x2400 + code);
     }
-    return code === 0x7f ? "\u2421" : "\u27e8U+" + code.toString(16).toUpperCase().padStart(4, "0") + "\u27e9";
+    return code === 0x7f
+        ? "\u2421"
+        : "\u27e8U+" + code.toString(16).toUpperCase().padStart(4, "0") + "\u27e9";
 }
 
 export function plain(text) {
@@ -156,8 +216,11 @@ export function unsafePattern() {
 
 // A command line as it could be typed into a shell.
 export function shellJoin(argv) {
-    return argv.map((word) => /^[\w@%+=:,./-]+$/.test(word) ? word
-        : "'" + word.replace(/'/g, "'\\''") + "'").join(" ");
+    return argv
+        .map((word) =>
+            /^[\w@%+=:,./-]+$/.test(word) ? word : "'" + word.replace(/'/g, "'\\''") + "'",
+        )
+        .join(" ");
 }
 
 export function clip(text, length) {

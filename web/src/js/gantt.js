@@ -1,5 +1,5 @@
-// Every process of the flight on the time axis, as a tree (one row each) or as lanes (rows are reused,
-// so that the height is the parallelism). Only the visible rows are drawn.
+// Every process of the flight on the time axis, as a tree (one row each) or as lanes (rows are
+// reused, so that the height is the parallelism). Only the visible rows are drawn.
 import { Surface, button, choice, el } from "./dom.js";
 import { clip, formatBytes, formatDuration, plain, plural } from "./format.js";
 import { laneRows, treeRows } from "./layout.js";
@@ -14,7 +14,13 @@ const LANES_FROM = 150; // more processes than this start as lanes
 const HEIGHT_MAX = 396;
 const INDENT = 9;
 const ARGV_SHOWN = 700;
-const STATUS_COLORS = { ok: "ok", failed: "failed", signal: "signal", running: "unknown", unseen: "unknown" };
+const STATUS_COLORS = {
+    ok: "ok",
+    failed: "failed",
+    signal: "signal",
+    running: "unknown",
+    unseen: "unknown",
+};
 
 function* descendants(stack) {
     while (stack.length > 0) {
@@ -42,10 +48,18 @@ export class Gantt {
         this.total = 0;
         this.surface = new Surface("gantt-canvas");
         this.spacer = el("div", { class: "gantt-spacer" });
-        this.scroller = el("div", {
-            class: "gantt-scroll", tabindex: "0", role: "group",
-            "aria-label": "Processes over time. Arrow up and down select a process, space folds, Enter zooms to it.",
-        }, this.surface.canvas, this.spacer);
+        this.scroller = el(
+            "div",
+            {
+                class: "gantt-scroll",
+                tabindex: "0",
+                role: "group",
+                "aria-label":
+                    "Processes over time. Arrow up and down select, space folds, Enter zooms in.",
+            },
+            this.surface.canvas,
+            this.spacer,
+        );
         this.scroller.addEventListener("scroll", () => this.draw());
         this.scroller.addEventListener("keydown", (event) => this.key(event));
         this.found = el("span", { class: "muted found" });
@@ -57,18 +71,25 @@ export class Gantt {
 
     toolbar() {
         const search = el("input", {
-            type: "search", placeholder: "Filter by name, argument, pid", "aria-label": "Filter processes",
-            spellcheck: "false", autocomplete: "off",
+            type: "search",
+            placeholder: "Filter by name, argument, pid",
+            "aria-label": "Filter processes",
+            spellcheck: "false",
+            autocomplete: "off",
             oninput: (event) => {
                 this.query = event.target.value.trim().toLowerCase();
                 this.rebuild();
             },
         });
         this.modes = el("span", { class: "modes" });
-        this.folds = el("span", { class: "choice folds" },
+        this.folds = el(
+            "span",
+            { class: "choice folds" },
             button("Fold all", {
                 onclick: () => {
-                    this.collapsed = new Set(this.processes.filter((process) => process.children.length > 0));
+                    this.collapsed = new Set(
+                        this.processes.filter((process) => process.children.length > 0),
+                    );
                     this.rebuild();
                 },
             }),
@@ -77,21 +98,49 @@ export class Gantt {
                     this.collapsed.clear();
                     this.rebuild();
                 },
-            }));
-        this.modes.append(choice("Arrangement", [["tree", "Tree"], ["lanes", "Lanes"]], this.mode, (mode) => this.setMode(mode)));
+            }),
+        );
+        this.modes.append(
+            choice(
+                "Arrangement",
+                [
+                    ["tree", "Tree"],
+                    ["lanes", "Lanes"],
+                ],
+                this.mode,
+                (mode) => this.setMode(mode),
+            ),
+        );
         const counts = { ok: 0, failed: 0, signal: 0, unknown: 0 };
         for (const process of this.processes) {
             counts[STATUS_COLORS[process.status]]++;
         }
-        const legend = [["ok", "exit 0"], ["failed", "exit \u2260 0"], ["signal", "by signal"], ["unknown", "not seen"]]
-            .filter(([key]) => counts[key] > 0).map(([key, label]) => {
+        const legend = [
+            ["ok", "exit 0"],
+            ["failed", "exit \u2260 0"],
+            ["signal", "by signal"],
+            ["unknown", "not seen"],
+        ]
+            .filter(([key]) => counts[key] > 0)
+            .map(([key, label]) => {
                 const swatch = el("span", { class: "swatch" });
                 swatch.style.background = "var(--" + key + ")";
                 return el("span", { class: "key" }, swatch, label + " " + counts[key]);
             });
-        return el("div", { class: "bar gantt-bar" }, el("h2", {}, plural(this.processes.length, "process", "processes")),
-            search, this.modes, this.folds, this.found,
-            el("span", { class: "keys", title: "Fuller colour: more CPU per second of life" }, legend));
+        return el(
+            "div",
+            { class: "bar gantt-bar" },
+            el("h2", {}, plural(this.processes.length, "process", "processes")),
+            search,
+            this.modes,
+            this.folds,
+            this.found,
+            el(
+                "span",
+                { class: "keys", title: "Fuller colour: more CPU per second of life" },
+                legend,
+            ),
+        );
     }
 
     setMode(mode) {
@@ -105,7 +154,8 @@ export class Gantt {
     fitHeight() {
         const { style } = this.scroller;
         if (style.height === (this.fitted || "")) {
-            style.height = this.fitted = Math.min(Math.max(this.rowCount() * ROW + 8, 60), HEIGHT_MAX) + "px";
+            style.height = this.fitted =
+                Math.min(Math.max(this.rowCount() * ROW + 8, 60), HEIGHT_MAX) + "px";
         }
     }
 
@@ -122,8 +172,14 @@ export class Gantt {
         const { query } = this;
         return (process) => {
             if (process.haystack === undefined) {
-                process.haystack = [process.comm, process.args, ...process.exec.map((step) => step.comm),
-                    process.pid === null ? "" : String(process.pid)].join(" ").toLowerCase();
+                process.haystack = [
+                    process.comm,
+                    process.args,
+                    ...process.exec.map((step) => step.comm),
+                    process.pid === null ? "" : String(process.pid),
+                ]
+                    .join(" ")
+                    .toLowerCase();
             }
             return process.haystack.includes(query);
         };
@@ -134,14 +190,19 @@ export class Gantt {
         this.matched = matches ? new Set(this.processes.filter(matches)) : null;
         this.rowOf = new Map();
         if (this.mode === "tree") {
-            this.rows = treeRows(this.processes, this.collapsed, matches ? (process) => this.matched.has(process) : null);
+            this.rows = treeRows(
+                this.processes,
+                this.collapsed,
+                matches ? (process) => this.matched.has(process) : null,
+            );
             this.rows.forEach((row, i) => this.rowOf.set(row.process, i));
         } else {
             const packed = laneRows(this.processes, this.end_ms, this.end_ms / 1500);
             this.rows = packed.lanes;
             this.rowOf = packed.laneOf;
         }
-        this.folds.hidden = this.mode !== "tree" || !this.processes.some((process) => process.children.length > 0);
+        this.folds.hidden =
+            this.mode !== "tree" || !this.processes.some((process) => process.children.length > 0);
         this.found.textContent = matches ? plural(this.matched.size, "match", "matches") : "";
         this.draw();
     }
@@ -159,7 +220,7 @@ export class Gantt {
     }
 
     toX(t) {
-        return this.left + (t - this.view.t0) / (this.view.t1 - this.view.t0) * this.width;
+        return this.left + ((t - this.view.t0) / (this.view.t1 - this.view.t0)) * this.width;
     }
 
     endOf(process) {
@@ -188,12 +249,18 @@ export class Gantt {
         if (this.mode === "lanes" && offset < ROW * 2 && this.left > 150) {
             ctx.font = "11px " + theme.color("font");
             ctx.fillStyle = theme.color("muted");
-            ["A row is used again", "when its process ends."].forEach((text, i) => ctx.fillText(text, 12, 12 + i * 14 - offset));
+            ["A row is used again", "when its process ends."].forEach((text, i) =>
+                ctx.fillText(text, 12, 12 + i * 14 - offset),
+            );
         }
         if (this.rowCount() === 0) {
             ctx.font = "12px " + theme.color("font");
             ctx.fillStyle = theme.color("muted");
-            ctx.fillText(this.processes.length === 0 ? "No process was recorded." : "No process matches.", this.left, 22);
+            ctx.fillText(
+                this.processes.length === 0 ? "No process was recorded." : "No process matches.",
+                this.left,
+                22,
+            );
         }
     }
 
@@ -221,7 +288,11 @@ export class Gantt {
         ctx.font = "11px " + theme.color("mono");
         ctx.fillStyle = theme.color(row.dim ? "muted" : "text");
         const from = this.left > 90 ? indent + 12 : 2;
-        ctx.fillText(clip(process.comm, Math.max(1, Math.floor((this.left - from - 6) / 6.7))), from, middle);
+        ctx.fillText(
+            clip(process.comm, Math.max(1, Math.floor((this.left - from - 6) / 6.7))),
+            from,
+            middle,
+        );
         this.clipPlot(ctx, () => {
             if (row.folded) {
                 this.drawFolded(ctx, process, y);
@@ -231,7 +302,11 @@ export class Gantt {
             const edge = this.left + this.width + RIGHT_PAD;
             if (words !== "" && this.left > 90 && right + 40 < edge) {
                 ctx.fillStyle = theme.color("muted");
-                ctx.fillText(clip(words, Math.floor((edge - right - 10) / 6.7)), Math.max(right + 6, this.left + 4), middle);
+                ctx.fillText(
+                    clip(words, Math.floor((edge - right - 10) / 6.7)),
+                    Math.max(right + 6, this.left + 4),
+                    middle,
+                );
             }
         });
     }
@@ -286,7 +361,10 @@ export class Gantt {
     // Returns the right edge. The fill tells the share of CPU, the outline and the cap the end.
     drawBar(ctx, process, y, alpha) {
         const x0 = Math.max(this.toX(process.start_ms), this.left - 8);
-        const x1 = Math.min(Math.max(this.toX(this.endOf(process)), x0 + WIDTH_MIN), this.left + this.width + RIGHT_PAD);
+        const x1 = Math.min(
+            Math.max(this.toX(this.endOf(process)), x0 + WIDTH_MIN),
+            this.left + this.width + RIGHT_PAD,
+        );
         const edge = Math.min(x0, this.left + this.width - 1);
         const width = Math.max(x1 - edge, WIDTH_MIN);
         if (x1 < this.left - 8) {
@@ -294,7 +372,8 @@ export class Gantt {
         }
         const color = theme.color(STATUS_COLORS[process.status]);
         const span = processSpan(process, this.end_ms);
-        const share = process.cpu_ms === null ? 0.5 : span > 0 ? Math.min(process.cpu_ms / span, 1) : 1;
+        const share =
+            process.cpu_ms === null ? 0.5 : span > 0 ? Math.min(process.cpu_ms / span, 1) : 1;
         ctx.fillStyle = color;
         ctx.strokeStyle = color;
         if (width < 5) {
@@ -305,7 +384,9 @@ export class Gantt {
             ctx.fillRect(edge, y, width, BAR);
             ctx.globalAlpha = alpha;
             ctx.lineWidth = 1;
-            ctx.setLineDash(process.status === "running" || process.status === "unseen" ? [3, 2] : []);
+            ctx.setLineDash(
+                process.status === "running" || process.status === "unseen" ? [3, 2] : [],
+            );
             ctx.strokeRect(edge + 0.5, y + 0.5, width - 1, BAR - 1);
             ctx.setLineDash([]);
             if (process.status === "failed" || process.status === "signal") {
@@ -410,7 +491,12 @@ export class Gantt {
             this.step(event.key === "ArrowDown" ? 1 : -1);
         } else if (event.key === "Enter" && selected) {
             this.zoomTo(selected);
-        } else if (event.key === " " && selected && this.mode === "tree" && selected.children.length > 0) {
+        } else if (
+            event.key === " " &&
+            selected &&
+            this.mode === "tree" &&
+            selected.children.length > 0
+        ) {
             this.fold(selected);
         } else {
             return;
@@ -420,8 +506,12 @@ export class Gantt {
     }
 
     step(direction) {
-        const order = this.mode === "tree" ? this.rows.map((row) => row.process)
-            : this.processes.filter((process) => this.matched === null || this.matched.has(process));
+        const order =
+            this.mode === "tree"
+                ? this.rows.map((row) => row.process)
+                : this.processes.filter(
+                      (process) => this.matched === null || this.matched.has(process),
+                  );
         if (order.length > 0) {
             const at = order.indexOf(this.view.selected);
             const next = at < 0 ? 0 : Math.min(Math.max(at + direction, 0), order.length - 1);
@@ -446,7 +536,10 @@ export class Gantt {
                 this.rebuild();
             }
             const y = (this.rowOf.get(selected) || 0) * ROW;
-            if (y < this.scroller.scrollTop || y + ROW > this.scroller.scrollTop + this.scroller.clientHeight) {
+            if (
+                y < this.scroller.scrollTop ||
+                y + ROW > this.scroller.scrollTop + this.scroller.clientHeight
+            ) {
                 this.scroller.scrollTop = y - this.scroller.clientHeight / 2;
             }
             this.view.reveal(selected.start_ms, this.endOf(selected));
@@ -457,25 +550,44 @@ export class Gantt {
     facts(process, argvMax) {
         const rows = [
             ["End", processEnd(process)],
-            ["Time", (process.startExact ? "" : "before ") + this.view.label(process.start_ms) + " to " +
-                (process.end_ms === null ? "\u2026" : this.view.label(process.end_ms)) + ", " +
-                formatDuration(processSpan(process, this.end_ms))],
+            [
+                "Time",
+                (process.startExact ? "" : "before ") +
+                    this.view.label(process.start_ms) +
+                    " to " +
+                    (process.end_ms === null ? "\u2026" : this.view.label(process.end_ms)) +
+                    ", " +
+                    formatDuration(processSpan(process, this.end_ms)),
+            ],
         ];
         if (process.cpu_ms !== null) {
-            rows.push(["CPU", formatDuration(process.cpu_ms) + (process.totalsExact ? "" : " or a little more")]);
+            rows.push([
+                "CPU",
+                formatDuration(process.cpu_ms) + (process.totalsExact ? "" : " or a little more"),
+            ]);
         }
         if (process.memoryPeak !== null) {
             rows.push(["Peak memory", formatBytes(process.memoryPeak)]);
         }
         if (process.ioRead !== null || process.ioWrite !== null) {
-            rows.push(["Read, written", formatBytes(process.ioRead) + ", " + formatBytes(process.ioWrite)]);
+            rows.push([
+                "Read, written",
+                formatBytes(process.ioRead) + ", " + formatBytes(process.ioWrite),
+            ]);
         }
         if (process.threads !== null && process.threads > 1) {
             rows.push(["Threads", String(process.threads)]);
         }
-        rows.push(["Pid", (process.pid === null ? "?" : String(process.pid)) +
-            (process.parent ? ", child of " + process.parent.comm + " " +
-                (process.parent.pid === null ? "" : process.parent.pid) : "")]);
+        rows.push([
+            "Pid",
+            (process.pid === null ? "?" : String(process.pid)) +
+                (process.parent
+                    ? ", child of " +
+                      process.parent.comm +
+                      " " +
+                      (process.parent.pid === null ? "" : process.parent.pid)
+                    : ""),
+        ]);
         if (process.exec.length > 1) {
             rows.push(["Exec", clip(process.exec.map((step) => step.comm).join(" \u2192 "), 200)]);
         }
@@ -489,17 +601,36 @@ export class Gantt {
         const { selected } = this.view;
         this.details.classList.toggle("filled", selected !== null);
         if (selected === null) {
-            this.details.replaceChildren(el("p", { class: "muted" },
-                "Select a process to keep its details here. Fuller colour means more CPU per second of life."));
+            this.details.replaceChildren(
+                el(
+                    "p",
+                    { class: "muted" },
+                    "Select a process to see it here. Fuller colour: more CPU per second of life.",
+                ),
+            );
             return;
         }
         this.details.replaceChildren(
-            el("div", { class: "inspector-head" }, el("strong", {}, selected.comm),
-                el("span", { class: "badge badge-" + STATUS_COLORS[selected.status] }, processEnd(selected)),
+            el(
+                "div",
+                { class: "inspector-head" },
+                el("strong", {}, selected.comm),
+                el(
+                    "span",
+                    { class: "badge badge-" + STATUS_COLORS[selected.status] },
+                    processEnd(selected),
+                ),
                 button("Zoom to it", { onclick: () => this.zoomTo(selected) }),
-                button("Clear", { onclick: () => this.view.select(null, this) })),
+                button("Clear", { onclick: () => this.view.select(null, this) }),
+            ),
             el("span", { class: "visually-hidden" }, describeProcess(selected, this.end_ms)),
-            el("dl", { class: "facts" }, this.facts(selected, 4000).map(([key, value]) =>
-                el("div", {}, el("dt", {}, key), el("dd", {}, value)))));
+            el(
+                "dl",
+                { class: "facts" },
+                this.facts(selected, 4000).map(([key, value]) =>
+                    el("div", {}, el("dt", {}, key), el("dd", {}, value)),
+                ),
+            ),
+        );
     }
 }

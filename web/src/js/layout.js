@@ -1,20 +1,48 @@
-// Where things go, as pure functions: which chart a series belongs to, ticks of the time axis, rows of
-// the process chart.
+// Where things go, as pure functions: which chart a series belongs to, ticks of the time axis, rows
+// of the process chart.
 import { humanise, plain } from "./format.js";
 
 // A series joins the chart of the first family whose pattern and unit it has; others get a chart of
-// their own name. `mean` families are rates over the interval that ends at the sample's time; `secondary`
-// ones are shown on request.
+// their own name. `mean` families are rates over the interval that ends at the sample's time;
+// `secondary` ones are shown on request.
 const FAMILIES = [
     { key: "cpu", title: "CPU", pattern: /^cpu_/, unit: "cores", mean: true, fallback: "cores" },
     { key: "memory", title: "Memory", pattern: /^memory(_|$)/, unit: "bytes" },
     { key: "io", title: "Disk I/O", pattern: /^io_/, unit: "bytes_per_second", mean: true },
     { key: "tasks", title: "Processes", pattern: /^(processes|threads)$/, unit: "count" },
     { key: "net", title: "Network", pattern: /^net_/, unit: "bytes_per_second", mean: true },
-    { key: "pressure", title: "Waiting for", pattern: /^pressure_/, unit: "percent", mean: true, secondary: true },
-    { key: "output", title: "Output", pattern: /^output_/, unit: "bytes_per_second", mean: true, secondary: true },
-    { key: "faults", title: "Page faults", pattern: /^faults_/, unit: "per_second", mean: true, secondary: true },
-    { key: "switches", title: "Context switches", pattern: /^switches(_|$)/, unit: "per_second", mean: true, secondary: true },
+    {
+        key: "pressure",
+        title: "Waiting for",
+        pattern: /^pressure_/,
+        unit: "percent",
+        mean: true,
+        secondary: true,
+    },
+    {
+        key: "output",
+        title: "Output",
+        pattern: /^output_/,
+        unit: "bytes_per_second",
+        mean: true,
+        secondary: true,
+    },
+    {
+        key: "faults",
+        title: "Page faults",
+        pattern: /^faults_/,
+        unit: "per_second",
+        mean: true,
+        secondary: true,
+    },
+    {
+        key: "switches",
+        title: "Context switches",
+        pattern: /^switches(_|$)/,
+        unit: "per_second",
+        mean: true,
+        secondary: true,
+    },
 ];
 const PRESSURE_SHOWN = 10; // per cent of the time: from there on waiting explains something
 export const LINES_MAX = 10;
@@ -23,22 +51,37 @@ const DEFAULT_LABELS = { memory: "used", switches: "all" };
 
 // The chart's title has the name already; a line is called by what sets it apart.
 function lineLabel(series, family) {
-    const base = family ? series.name.replace(/^(cpu|memory|io|net|pressure|output|faults|switches)_?/, "").replace(/_/g, " ").replace(/^cpu$/, "CPU") || DEFAULT_LABELS[family.key] || "" : "";
+    const base = family
+        ? series.name
+              .replace(/^(cpu|memory|io|net|pressure|output|faults|switches)_?/, "")
+              .replace(/_/g, " ")
+              .replace(/^cpu$/, "CPU") ||
+          DEFAULT_LABELS[family.key] ||
+          ""
+        : "";
     const labels = series.labels.map(([key, value]) => key + "=" + value).join(", ");
     return plain([base, labels].filter((part) => part !== "").join(" ") || "value");
 }
 
-// Charts in the order in which they are shown: [{key, title, unit, mean, lines: [{label, series}]}].
+// Charts in the order in which they are shown: [{key, title, unit, mean, lines: [{label,
+// series}]}].
 export function assignCharts(allSeries) {
     const charts = new Map();
     for (const series of allSeries) {
-        const family = FAMILIES.find((one) => one.pattern.test(series.name) && one.unit === series.unit);
+        const family = FAMILIES.find(
+            (one) => one.pattern.test(series.name) && one.unit === series.unit,
+        );
         const key = family ? family.key : "other:" + series.name + ":" + series.unit;
         if (!charts.has(key)) {
             charts.set(key, {
-                key, title: family ? family.title : humanise(series.name.replace(/^flight_|_total$/g, "") || "unnamed"), unit: series.unit,
+                key,
+                title: family
+                    ? family.title
+                    : humanise(series.name.replace(/^flight_|_total$/g, "") || "unnamed"),
+                unit: series.unit,
                 mean: family ? family.mean === true : /per_second$/.test(series.unit),
-                family: family ? FAMILIES.indexOf(family) : FAMILIES.length, lines: [],
+                family: family ? FAMILIES.indexOf(family) : FAMILIES.length,
+                lines: [],
             });
         }
         charts.get(key).lines.push({ label: lineLabel(series, family), series });
@@ -46,13 +89,24 @@ export function assignCharts(allSeries) {
     const sorted = [...charts.values()].sort((a, b) => a.family - b.family);
     for (const chart of sorted) {
         const family = FAMILIES[chart.family];
-        chart.secondary = family !== undefined && family.secondary === true && !(chart.key === "pressure" &&
-            chart.lines.some((line) => line.series.value.some((value) => value >= PRESSURE_SHOWN)));
-        chart.stacked = chart.key === "cpu" && chart.lines.length === 2 &&
-            ["cpu_user", "cpu_system"].every((name) => chart.lines.some((line) => line.series.name === name)) &&
+        chart.secondary =
+            family !== undefined &&
+            family.secondary === true &&
+            !(
+                chart.key === "pressure" &&
+                chart.lines.some((line) =>
+                    line.series.value.some((value) => value >= PRESSURE_SHOWN),
+                )
+            );
+        chart.stacked =
+            chart.key === "cpu" &&
+            chart.lines.length === 2 &&
+            ["cpu_user", "cpu_system"].every((name) =>
+                chart.lines.some((line) => line.series.name === name),
+            ) &&
             sameTimes(chart.lines[0].series, chart.lines[1].series);
         if (chart.stacked) {
-            chart.lines.sort((a) => a.series.name === "cpu_user" ? -1 : 1);
+            chart.lines.sort((a) => (a.series.name === "cpu_user" ? -1 : 1));
         }
     }
     return sorted;
@@ -62,8 +116,8 @@ function sameTimes(a, b) {
     return a.t_ms.length === b.t_ms.length && a.t_ms.every((t, i) => t === b.t_ms[i]);
 }
 
-// The sample that speaks for time t: for rates the interval that contains it, for levels the last one
-// taken. -1 where there is none.
+// The sample that speaks for time t: for rates the interval that contains it, for levels the last
+// one taken. -1 where there is none.
 export function sampleAt(t_ms, t, mean) {
     let low = 0;
     let high = t_ms.length;
@@ -93,8 +147,10 @@ export function upperBound(array, value, key) {
     return low;
 }
 
-const TIME_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 15000, 30000, 60000,
-    120000, 300000, 600000, 900000, 1800000, 3600000, 7200000, 10800000, 21600000, 43200000, 86400000];
+const TIME_STEPS = [
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 15000, 30000, 60000, 120000,
+    300000, 600000, 900000, 1800000, 3600000, 7200000, 10800000, 21600000, 43200000, 86400000,
+];
 
 export function timeTicks(t0, t1, countMax) {
     const wanted = (t1 - t0) / Math.max(countMax, 1);
@@ -105,7 +161,11 @@ export function timeTicks(t0, t1, countMax) {
         step = unit * power * [1, 2, 5, 10].find((one) => unit * one * power >= wanted * 0.9999);
     }
     const ticks = [];
-    for (let i = Math.ceil(t0 / step - 1e-9); i * step <= t1 + step * 1e-9 && ticks.length < 200; i++) {
+    for (
+        let i = Math.ceil(t0 / step - 1e-9);
+        i * step <= t1 + step * 1e-9 && ticks.length < 200;
+        i++
+    ) {
         ticks.push(i * step);
     }
     return { step, ticks };
@@ -160,14 +220,16 @@ export function treeRows(processes, collapsed, matches) {
             skipBelow = process.depth;
         }
         rows.push({
-            process, folded: skipBelow !== Infinity, dim: shown !== null && !matches(process),
+            process,
+            folded: skipBelow !== Infinity,
+            dim: shown !== null && !matches(process),
         });
     }
     return rows;
 }
 
-// Rows as lanes: each process takes the lowest lane that is free at its start, so that the height of
-// the stack is the number of processes alive. gap_ms keeps neighbours apart.
+// Rows as lanes: each process takes the lowest lane that is free at its start, so that the height
+// of the stack is the number of processes alive. gap_ms keeps neighbours apart.
 export function laneRows(processes, end_ms, gap_ms) {
     const byStart = [...processes].sort((a, b) => a.start_ms - b.start_ms || a.index - b.index);
     const until = (process) => (process.end_ms === null ? end_ms : process.end_ms) + gap_ms;
@@ -181,7 +243,11 @@ export function laneRows(processes, end_ms, gap_ms) {
             const lane = laneOf.get(busy[released]);
             released++;
             if (lane !== undefined) {
-                free.splice(upperBound(free, -lane, (one) => -one), 0, lane);
+                free.splice(
+                    upperBound(free, -lane, (one) => -one),
+                    0,
+                    lane,
+                );
             }
         }
         const lane = free.length > 0 ? free.pop() : lanes.push([]) - 1;

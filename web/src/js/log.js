@@ -1,5 +1,5 @@
-// The output of the run, line by line, and its events: two lists that scroll with the cursor. Only the
-// rows in sight exist as elements, so that a million lines cost what fifty do.
+// The output of the run, line by line, and its events: two lists that scroll with the cursor. Only
+// the rows in sight exist as elements, so that a million lines cost what fifty do.
 import { PLAIN_STYLE, parseRuns, settle, stripEscapes, styleAfter } from "./ansi.js";
 import { button, choice, el, onFrame, saveAs } from "./dom.js";
 import { clip, formatBytes, formatCount, formatDuration, plain, plural } from "./format.js";
@@ -22,7 +22,11 @@ class VirtualList {
         this.current = -1;
         this.rows = el("div", { class: "rows" });
         this.spacer = el("div", { class: "rows-spacer" }, this.rows);
-        this.node = el("div", { class: "list", tabindex: "0", role: "log", "aria-label": label, "aria-live": "off" }, this.spacer);
+        this.node = el(
+            "div",
+            { class: "list", tabindex: "0", role: "log", "aria-label": label, "aria-live": "off" },
+            this.spacer,
+        );
         this.render = () => this.draw();
         this.node.addEventListener("scroll", () => onFrame(this.render));
         new ResizeObserver(() => onFrame(this.render)).observe(this.node);
@@ -31,11 +35,13 @@ class VirtualList {
     setItems(items) {
         this.items = items;
         this.current = -1;
-        this.spacer.style.height = Math.max(Math.min(items.length * ROW, SCROLL_HEIGHT_MAX), 1) + "px";
+        this.spacer.style.height =
+            Math.max(Math.min(items.length * ROW, SCROLL_HEIGHT_MAX), 1) + "px";
         this.draw();
     }
 
-    // Beyond SCROLL_HEIGHT_MAX the scroll bar is a scale: its share of the way is the share of the list.
+    // Beyond SCROLL_HEIGHT_MAX the scroll bar is a scale: its share of the way is the share of the
+    // list.
     get firstRow() {
         const height = Math.min(this.items.length * ROW, SCROLL_HEIGHT_MAX);
         const way = Math.max(height - this.node.clientHeight, 1);
@@ -52,7 +58,10 @@ class VirtualList {
 
     visible() {
         const first = this.firstRow;
-        return [Math.floor(first), Math.min(this.items.length, Math.ceil(first + this.node.clientHeight / ROW))];
+        return [
+            Math.floor(first),
+            Math.min(this.items.length, Math.ceil(first + this.node.clientHeight / ROW)),
+        ];
     }
 
     setCurrent(index, follow) {
@@ -73,7 +82,10 @@ class VirtualList {
     draw() {
         const first = this.firstRow;
         const from = Math.max(0, Math.floor(first) - SPARE_ROWS);
-        const to = Math.min(this.items.length, Math.ceil(first + this.node.clientHeight / ROW) + SPARE_ROWS);
+        const to = Math.min(
+            this.items.length,
+            Math.ceil(first + this.node.clientHeight / ROW) + SPARE_ROWS,
+        );
         const nodes = [];
         for (let i = from; i < to; i++) {
             const row = this.makeRow(this.items[i]);
@@ -82,7 +94,8 @@ class VirtualList {
             nodes.push(row);
         }
         this.rows.replaceChildren(...nodes);
-        this.rows.style.transform = "translateY(" + (this.node.scrollTop - (first - from) * ROW) + "px)";
+        this.rows.style.transform =
+            "translateY(" + (this.node.scrollTop - (first - from) * ROW) + "px)";
         this.onScroll();
     }
 
@@ -105,8 +118,10 @@ export function splitMatches(runs, ranges) {
             }
             const range = ranges[next];
             const inside = range !== undefined && range[0] <= offset + at;
-            const stop = range === undefined ? run.text.length
-                : Math.min(run.text.length, (inside ? range[1] : range[0]) - offset);
+            const stop =
+                range === undefined
+                    ? run.text.length
+                    : Math.min(run.text.length, (inside ? range[1] : range[0]) - offset);
             result.push({ ...run, text: run.text.slice(at, stop), match: inside });
             at = stop;
         }
@@ -119,7 +134,11 @@ export function findAll(text, query) {
     const ranges = [];
     if (query !== "") {
         const lower = text.toLowerCase();
-        for (let at = lower.indexOf(query); at >= 0 && ranges.length < 200; at = lower.indexOf(query, at + query.length)) {
+        for (
+            let at = lower.indexOf(query);
+            at >= 0 && ranges.length < 200;
+            at = lower.indexOf(query, at + query.length)
+        ) {
             ranges.push([at, at + query.length]);
         }
     }
@@ -174,44 +193,88 @@ export class LogPanel {
 
     build() {
         this.refilter = () => this.filter();
-        this.list = new VirtualList("Output", (line) => this.makeLine(line), () => this.tellShown());
-        this.events = new VirtualList("Events", (event) => this.makeEvent(event), () => {});
+        this.list = new VirtualList(
+            "Output",
+            (line) => this.makeLine(line),
+            () => this.tellShown(),
+        );
+        this.events = new VirtualList(
+            "Events",
+            (event) => this.makeEvent(event),
+            () => {},
+        );
         this.count = el("span", { class: "muted found", role: "status" });
         this.detail = el("div", { class: "line-detail", hidden: true, tabindex: "0" });
         this.search = el("input", {
-            type: "search", placeholder: "Search", "aria-label": "Search the list", spellcheck: "false", autocomplete: "off",
+            type: "search",
+            placeholder: "Search",
+            "aria-label": "Search the list",
+            spellcheck: "false",
+            autocomplete: "off",
             oninput: (event) => {
                 this.query = event.target.value.toLowerCase();
                 onFrame(this.refilter);
             },
         });
         const check = (label, title, checked, onChange) => {
-            const input = el("input", { type: "checkbox", checked, onchange: () => onChange(input.checked) });
+            const input = el("input", {
+                type: "checkbox",
+                checked,
+                onchange: () => onChange(input.checked),
+            });
             return el("label", { class: "check", title }, input, label);
         };
-        const counts = Object.keys(STREAMS).map((stream) => [stream, this.lines.filter((line) => line.stream === stream).length])
+        const counts = Object.keys(STREAMS)
+            .map((stream) => [stream, this.lines.filter((line) => line.stream === stream).length])
             .filter(([, count]) => count > 0);
         this.hasChoice = counts.length > 1;
-        this.streams = choice("Stream", [["all", "All"], ...counts.map(([stream, count]) =>
-            [stream, [STREAMS[stream], el("span", { class: "count" }, " " + formatCount(count))]])], "all", (value) => {
-            this.stream = value;
-            this.filter();
-        });
-        this.kinds = check("Process events", "Also start, exec and exit of every process", this.allEvents, (value) => {
-            this.allEvents = value;
-            this.filter();
-        });
-        const tabs = choice("List", [["output", "Output"], ["events", "Events " + formatCount(this.model.events.length)]],
-            this.tab, (value) => {
+        this.streams = choice(
+            "Stream",
+            [
+                ["all", "All"],
+                ...counts.map(([stream, count]) => [
+                    stream,
+                    [STREAMS[stream], el("span", { class: "count" }, " " + formatCount(count))],
+                ]),
+            ],
+            "all",
+            (value) => {
+                this.stream = value;
+                this.filter();
+            },
+        );
+        this.kinds = check(
+            "Process events",
+            "Also start, exec and exit of every process",
+            this.allEvents,
+            (value) => {
+                this.allEvents = value;
+                this.filter();
+            },
+        );
+        const tabs = choice(
+            "List",
+            [
+                ["output", "Output"],
+                ["events", "Events " + formatCount(this.model.events.length)],
+            ],
+            this.tab,
+            (value) => {
                 this.tab = value;
                 this.filter();
-            });
+            },
+        );
         tabs.classList.add("tabs");
         this.tabs = tabs;
-        this.save = button("Save", { title: "Save the lines shown as a text file", onclick: () => this.saveLines() });
+        this.save = button("Save", {
+            title: "Save the lines shown as a text file",
+            onclick: () => this.saveLines(),
+        });
         const { omitted } = this.model.output;
-        const gone = omitted.lines > 0 || omitted.bytes > 0 || omitted.note !== ""
-            ? el("p", { class: "note" }, this.omittedText(omitted)) : null;
+        const gone =
+            omitted.lines > 0 || omitted.bytes > 0 || omitted.note !== ""
+                ? el("p", { class: "note" }, this.omittedText(omitted))
+                : null;
         for (const list of [this.list, this.events]) {
             list.node.addEventListener("pointermove", (event) => this.hover(list, event));
             list.node.addEventListener("pointerleave", () => this.view.hover(null, this));
@@ -219,22 +282,42 @@ export class LogPanel {
             list.node.addEventListener("keydown", (event) => this.key(list, event));
         }
         this.empty = el("p", { class: "muted empty", hidden: true });
-        this.node = el("section", { class: "card log" + (this.lines.length + this.model.events.length === 0 ? " log-empty" : ""), "aria-label": "Output and events" },
+        this.node = el(
+            "section",
+            {
+                class:
+                    "card log" +
+                    (this.lines.length + this.model.events.length === 0 ? " log-empty" : ""),
+                "aria-label": "Output and events",
+            },
             el("div", { class: "bar" }, tabs, this.search, this.count, this.save),
-            el("div", { class: "bar bar-small" }, this.streams, this.kinds,
-                check("Follow", "Scroll to the time under the cursor", true, (value) => { this.follow = value; }),
+            el(
+                "div",
+                { class: "bar bar-small" },
+                this.streams,
+                this.kinds,
+                check("Follow", "Scroll to the time under the cursor", true, (value) => {
+                    this.follow = value;
+                }),
                 check("In range", "Only what lies in the zoomed range of time", false, (value) => {
                     this.onlyRange = value;
                     this.filter();
-                })),
-            gone, el("div", { class: "lists" }, this.list.node, this.events.node, this.empty), this.detail);
+                }),
+            ),
+            gone,
+            el("div", { class: "lists" }, this.list.node, this.events.node, this.empty),
+            this.detail,
+        );
     }
 
     omittedText(omitted) {
         const parts = [];
         if (omitted.lines > 0 || omitted.bytes > 0) {
-            parts.push((omitted.lines > 0 ? plural(omitted.lines, "line") : "Some output") +
-                (omitted.bytes > 0 ? " (" + formatBytes(omitted.bytes) + ")" : "") + " left out of this page.");
+            parts.push(
+                (omitted.lines > 0 ? plural(omitted.lines, "line") : "Some output") +
+                    (omitted.bytes > 0 ? " (" + formatBytes(omitted.bytes) + ")" : "") +
+                    " left out of this page.",
+            );
         }
         return [...parts, omitted.note].filter((part) => part !== "").join(" ");
     }
@@ -248,11 +331,16 @@ export class LogPanel {
                 return false;
             }
             if (isOutput) {
-                return (this.stream === "all" || item.stream === this.stream) &&
-                    (this.query === "" || searchable(item).includes(this.query));
+                return (
+                    (this.stream === "all" || item.stream === this.stream) &&
+                    (this.query === "" || searchable(item).includes(this.query))
+                );
             }
-            return (this.allEvents || !item.lifecycle) &&
-                (this.query === "" || (item.kind + " " + item.text).toLowerCase().includes(this.query));
+            return (
+                (this.allEvents || !item.lifecycle) &&
+                (this.query === "" ||
+                    (item.kind + " " + item.text).toLowerCase().includes(this.query))
+            );
         });
         this.streams.hidden = !isOutput || !this.hasChoice;
         this.kinds.hidden = isOutput;
@@ -260,11 +348,17 @@ export class LogPanel {
         this.list.node.hidden = !isOutput;
         this.events.node.hidden = isOutput;
         this.detail.hidden = true;
-        this.count.textContent = found.length === all.length ? plural(all.length, isOutput ? "line" : "event")
-            : formatCount(found.length) + " of " + formatCount(all.length);
+        this.count.textContent =
+            found.length === all.length
+                ? plural(all.length, isOutput ? "line" : "event")
+                : formatCount(found.length) + " of " + formatCount(all.length);
         this.empty.hidden = found.length > 0;
-        this.empty.textContent = all.length > 0 ? "Nothing matches."
-            : isOutput ? "The command printed nothing." : "No events were recorded.";
+        this.empty.textContent =
+            all.length > 0
+                ? "Nothing matches."
+                : isOutput
+                  ? "The command printed nothing."
+                  : "No events were recorded.";
         this.active.setItems(found);
         this.onCursor(null);
     }
@@ -286,7 +380,11 @@ export class LogPanel {
             if (run.style === PLAIN_STYLE && !run.odd && !run.match) {
                 return document.createTextNode(run.text);
             }
-            const span = el(run.match ? "mark" : "span", { class: run.odd ? "odd" : null }, run.text);
+            const span = el(
+                run.match ? "mark" : "span",
+                { class: run.odd ? "odd" : null },
+                run.text,
+            );
             if (!run.match) {
                 this.applyStyle(span, run.style);
             }
@@ -324,8 +422,13 @@ export class LogPanel {
         set("fontWeight", "600", style.bold);
         set("fontStyle", "italic", style.italic);
         set("color", "var(--muted)", style.dim && fg === null && bg === null);
-        set("textDecoration", [style.underline ? "underline" : "", style.strike ? "line-through" : ""].join(" ").trim(),
-            style.underline || style.strike);
+        set(
+            "textDecoration",
+            [style.underline ? "underline" : "", style.strike ? "line-through" : ""]
+                .join(" ")
+                .trim(),
+            style.underline || style.strike,
+        );
     }
 
     runsOf(line, max) {
@@ -341,22 +444,43 @@ export class LogPanel {
     makeLine(line) {
         const runs = this.runsOf(line, LINE_SHOWN);
         const ranges = findAll(runs.map((run) => run.text).join(""), this.query);
-        const tags = [line.binary ? el("span", { class: "tag" }, "binary") : null,
-            line.partial ? el("span", { class: "tag", title: "The output ended here without a newline" }, "no newline") : null];
-        return el("div", { class: "row" + (line.stream === "err" ? " err" : "") },
+        const tags = [
+            line.binary ? el("span", { class: "tag" }, "binary") : null,
+            line.partial
+                ? el(
+                      "span",
+                      { class: "tag", title: "The output ended here without a newline" },
+                      "no newline",
+                  )
+                : null,
+        ];
+        return el(
+            "div",
+            { class: "row" + (line.stream === "err" ? " err" : "") },
             el("span", { class: "row-time" }, this.view.label(line.t_ms)),
             el("span", { class: "row-stream", title: STREAMS[line.stream] }, line.stream),
-            el("span", { class: "row-text" }, this.textNodes(splitMatches(runs, ranges)), tags));
+            el("span", { class: "row-text" }, this.textNodes(splitMatches(runs, ranges)), tags),
+        );
     }
 
     makeEvent(event) {
-        const text = (event.text === "" ? "" : clip(event.text, LINE_SHOWN)) +
+        const text =
+            (event.text === "" ? "" : clip(event.text, LINE_SHOWN)) +
             (event.end_ms === null ? "" : " (" + formatDuration(event.end_ms - event.t_ms) + ")");
         const kind = el("span", { class: "kind" }, event.kind);
         kind.style.color = "var(--" + event.tone + "-text)";
-        return el("div", { class: "row" },
-            el("span", { class: "row-time" }, this.view.label(event.t_ms)), kind,
-            el("span", { class: "row-text" }, text, event.pid === null ? null : el("span", { class: "tag" }, "pid " + event.pid)));
+        return el(
+            "div",
+            { class: "row" },
+            el("span", { class: "row-time" }, this.view.label(event.t_ms)),
+            kind,
+            el(
+                "span",
+                { class: "row-text" },
+                text,
+                event.pid === null ? null : el("span", { class: "tag" }, "pid " + event.pid),
+            ),
+        );
     }
 
     // ---- hands ----
@@ -386,7 +510,8 @@ export class LogPanel {
     key(list, event) {
         const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 20, PageUp: -20 }[event.key];
         if (step !== undefined && list.items.length > 0) {
-            const from = list.current >= 0 ? list.current : list.visible()[0] - (step > 0 ? step : 0);
+            const from =
+                list.current >= 0 ? list.current : list.visible()[0] - (step > 0 ? step : 0);
             this.choose(list, Math.min(Math.max(from + step, 0), list.items.length - 1));
             event.preventDefault();
         } else if (event.key === "Escape") {
@@ -397,19 +522,40 @@ export class LogPanel {
 
     showDetail(item) {
         const isLine = this.tab === "output";
-        const close = button("Close", { onclick: () => { this.detail.hidden = true; } });
+        const close = button("Close", {
+            onclick: () => {
+                this.detail.hidden = true;
+            },
+        });
         const head = [el("strong", {}, this.view.label(item.t_ms))];
         if (isLine) {
-            head.push(" ", STREAMS[item.stream], ", line " + formatCount(item.index + 1),
-                item.text.length > LINE_DETAIL ? ", the first " + formatCount(LINE_DETAIL) + " of " +
-                    formatCount(item.text.length) + " characters" : "");
+            head.push(
+                " ",
+                STREAMS[item.stream],
+                ", line " + formatCount(item.index + 1),
+                item.text.length > LINE_DETAIL
+                    ? ", the first " +
+                          formatCount(LINE_DETAIL) +
+                          " of " +
+                          formatCount(item.text.length) +
+                          " characters"
+                    : "",
+            );
         } else {
             head.push(" ", item.kind);
         }
-        const text = isLine ? this.textNodes(parseRuns(clip(item.text, LINE_DETAIL), item.binary ? PLAIN_STYLE : item.style)
-            .map((run) => ({ ...run, match: false }))) : [plain(clip(item.text, LINE_DETAIL))];
-        this.detail.replaceChildren(el("div", { class: "detail-head" }, el("span", {}, head), close),
-            el("pre", {}, text));
+        const text = isLine
+            ? this.textNodes(
+                  parseRuns(
+                      clip(item.text, LINE_DETAIL),
+                      item.binary ? PLAIN_STYLE : item.style,
+                  ).map((run) => ({ ...run, match: false })),
+              )
+            : [plain(clip(item.text, LINE_DETAIL))];
+        this.detail.replaceChildren(
+            el("div", { class: "detail-head" }, el("span", {}, head), close),
+            el("pre", {}, text),
+        );
         this.detail.hidden = false;
     }
 
@@ -439,7 +585,11 @@ export class LogPanel {
 
     saveLines() {
         const text = this.list.items.map((line) => line.text + "\n");
-        saveAs((this.model.flight.id || "flight").replace(/[^\w.-]+/g, "_") + ".log", text, "text/plain;charset=utf-8");
+        saveAs(
+            (this.model.flight.id || "flight").replace(/[^\w.-]+/g, "_") + ".log",
+            text,
+            "text/plain;charset=utf-8",
+        );
     }
 
     // For paper: the end of the output, without scrolling.

@@ -20,14 +20,24 @@ function start() {
     try {
         data = JSON.parse(source);
     } catch (error) {
-        message(app, "This report has no readable data",
-            "The file may be incomplete. Write it again with: mayfly report FLIGHT -o FILE");
+        message(
+            app,
+            "This report has no readable data",
+            "The file may be incomplete. Write it again with: mayfly report FLIGHT -o FILE",
+        );
         return;
     }
     const version = data && data.schema_version;
     if (typeof version === "number" && version > SCHEMA_VERSION) {
-        message(app, "This report is from a newer Mayfly", "Its data has schema version " + version +
-            "; this page reads version " + SCHEMA_VERSION + ".");
+        message(
+            app,
+            "This report is from a newer Mayfly",
+            "Its data has schema version " +
+                version +
+                "; this page reads version " +
+                SCHEMA_VERSION +
+                ".",
+        );
         return;
     }
     if (data && data.mode === "compare") {

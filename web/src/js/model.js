@@ -1,12 +1,44 @@
-// The flight's JSON, checked and completed. The page trusts nothing in it: any field may be missing or
-// of the wrong type, numbers may be absurd, processes may name themselves as their parents. What leaves
-// this file has the documented shape, times within the axis, and every process in exactly one tree.
+// The flight's JSON, checked and completed. The page trusts nothing in it: any field may be missing
+// or of the wrong type, numbers may be absurd, processes may name themselves as their parents. What
+// leaves this file has the documented shape, times within the axis, and every process in exactly
+// one tree.
 import { clip, formatBytes, formatDuration, plain, shellJoin } from "./format.js";
 
 const TIME_MAX_MS = 1e12; // 31 years: beyond it a time is damage, not data
-const SIGNALS = ["", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV",
-    "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
-    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS"];
+const SIGNALS = [
+    "",
+    "HUP",
+    "INT",
+    "QUIT",
+    "ILL",
+    "TRAP",
+    "ABRT",
+    "BUS",
+    "FPE",
+    "KILL",
+    "USR1",
+    "SEGV",
+    "USR2",
+    "PIPE",
+    "ALRM",
+    "TERM",
+    "STKFLT",
+    "CHLD",
+    "CONT",
+    "STOP",
+    "TSTP",
+    "TTIN",
+    "TTOU",
+    "URG",
+    "XCPU",
+    "XFSZ",
+    "VTALRM",
+    "PROF",
+    "WINCH",
+    "IO",
+    "PWR",
+    "SYS",
+];
 
 export function number(value, fallback = null) {
     return typeof value === "number" && Number.isFinite(value) ? value : fallback;
@@ -23,8 +55,11 @@ function time(value) {
 }
 
 export function string(value) {
-    return typeof value === "string" ? value
-        : typeof value === "number" || typeof value === "boolean" ? String(value) : "";
+    return typeof value === "string"
+        ? value
+        : typeof value === "number" || typeof value === "boolean"
+          ? String(value)
+          : "";
 }
 
 function list(value) {
@@ -45,10 +80,12 @@ function pairs(value) {
 
 // Tags come as "key=value" or "key".
 function readTags(value) {
-    return strings(value).filter((tag) => tag !== "").map((tag) => {
-        const cut = tag.indexOf("=");
-        return cut <= 0 ? [tag, ""] : [tag.slice(0, cut), tag.slice(cut + 1)];
-    });
+    return strings(value)
+        .filter((tag) => tag !== "")
+        .map((tag) => {
+            const cut = tag.indexOf("=");
+            return cut <= 0 ? [tag, ""] : [tag.slice(0, cut), tag.slice(cut + 1)];
+        });
 }
 
 // A command line is an array of arguments, or one string where the recorder only has it joined.
@@ -59,8 +96,11 @@ function commandLine(value) {
 export function signalName(value) {
     const at = number(value);
     if (at !== null && at !== 0) {
-        return SIGNALS[at] ? "SIG" + SIGNALS[at] : at >= 34 && at <= 64 ? "SIGRTMIN+" + (at - 34)
-            : "signal " + at;
+        return SIGNALS[at]
+            ? "SIG" + SIGNALS[at]
+            : at >= 34 && at <= 64
+              ? "SIGRTMIN+" + (at - 34)
+              : "signal " + at;
     }
     const text = string(value);
     return text === "" || text === "0" ? "" : plain(/^SIG/.test(text) ? text : "SIG" + text);
@@ -84,11 +124,17 @@ function readFlight(raw) {
         duration_ms: time(flight.duration_ms),
         interval_ms: positive(flight.interval_ms),
         state: string(flight.state),
-        limits: { cpu_cores: positive(limits.cpu_cores), memory_bytes: positive(limits.memory_bytes) },
+        limits: {
+            cpu_cores: positive(limits.cpu_cores),
+            memory_bytes: positive(limits.memory_bytes),
+        },
         recorder: {
-            version: string(recorder.version), rung: string(recorder.rung), facilities: strings(recorder.facilities),
+            version: string(recorder.version),
+            rung: string(recorder.rung),
+            facilities: strings(recorder.facilities),
             memorySource: string(recorder.memory_peak_source),
-            cannotSee: strings(recorder.cannot_see), notes: strings(recorder.notes),
+            cannotSee: strings(recorder.cannot_see),
+            notes: strings(recorder.notes),
         },
     };
 }
@@ -100,9 +146,16 @@ function readOutcome(raw) {
     const exitCode = number(outcome.exit_code);
     const signal = signalName(outcome.signal);
     const table = {
-        exited: exitCode === 0 ? ["ok", "Succeeded"]
-            : ["failed", exitCode === null ? "Exited" : "Failed with exit code " + exitCode],
-        signaled: ["killed", "Killed by " + (signal || "a signal") + (outcome.core_dumped === true ? ", core dumped" : "")],
+        exited:
+            exitCode === 0
+                ? ["ok", "Succeeded"]
+                : ["failed", exitCode === null ? "Exited" : "Failed with exit code " + exitCode],
+        signaled: [
+            "killed",
+            "Killed by " +
+                (signal || "a signal") +
+                (outcome.core_dumped === true ? ", core dumped" : ""),
+        ],
         "out of memory": ["killed", "Out of memory"],
         timeout: ["killed", "Timed out"],
         "not found": ["failed", "Command not found"],
@@ -111,10 +164,17 @@ function readOutcome(raw) {
         running: ["unknown", "Still running"],
         "": ["unknown", "End not recorded"],
     };
-    const [tone, label] = Object.hasOwn(table, kind) ? table[kind] : ["unknown", clip(plain(kind), 40)];
+    const [tone, label] = Object.hasOwn(table, kind)
+        ? table[kind]
+        : ["unknown", clip(plain(kind), 40)];
     return {
-        kind, exitCode, signal, tone, label,
-        text: plain(string(outcome.text)), evidence: strings(outcome.evidence).map(plain),
+        kind,
+        exitCode,
+        signal,
+        tone,
+        label,
+        text: plain(string(outcome.text)),
+        evidence: strings(outcome.evidence).map(plain),
     };
 }
 
@@ -143,9 +203,14 @@ function readSeries(raw) {
     }
     const hasBand = source.min.length > 0 && source.max.length > 0;
     return {
-        name: string(raw.name), labels: pairs(raw.labels), unit: string(raw.unit),
-        type: string(raw.type), t_ms, value,
-        min: hasBand ? extremes.min : null, max: source.max.length > 0 ? extremes.max : null,
+        name: string(raw.name),
+        labels: pairs(raw.labels),
+        unit: string(raw.unit),
+        type: string(raw.type),
+        t_ms,
+        value,
+        min: hasBand ? extremes.min : null,
+        max: source.max.length > 0 ? extremes.max : null,
     };
 }
 
@@ -154,31 +219,51 @@ function readProcess(raw, index) {
     const end = time(raw.end_ms);
     const comm = string(raw.comm);
     const args = commandLine(raw.argv);
-    const exec = list(raw.exec).map(object).map((step) => ({
-        t_ms: time(step.t_ms) || 0, comm: plain(string(step.comm)), args: commandLine(step.argv),
-    }));
+    const exec = list(raw.exec)
+        .map(object)
+        .map((step) => ({
+            t_ms: time(step.t_ms) || 0,
+            comm: plain(string(step.comm)),
+            args: commandLine(step.argv),
+        }));
     const exitCode = number(raw.exit_code);
     const signal = signalName(raw.signal);
     return {
         index,
         id: raw.id === undefined || raw.id === null ? "#" + index : string(raw.id),
-        parentId: raw.parent_id === undefined || raw.parent_id === null ? null : string(raw.parent_id),
+        parentId:
+            raw.parent_id === undefined || raw.parent_id === null ? null : string(raw.parent_id),
         pid: number(raw.pid),
         comm: plain(comm || args.split(" ")[0].split("/").pop() || "?"),
-        args, tail: plain(args.replace(/^(?:'[^']*'|\S+)\s*/, "")), exec,
+        args,
+        tail: plain(args.replace(/^(?:'[^']*'|\S+)\s*/, "")),
+        exec,
         start_ms: start,
         end_ms: end === null ? null : Math.max(end, start),
-        exitCode, signal,
-        coreDumped: raw.core_dumped === true, oomKilled: raw.oom_killed === true,
-        startExact: raw.start_exact !== false, totalsExact: raw.totals_exact !== false,
-        status: signal !== "" ? "signal" : exitCode !== null ? (exitCode === 0 ? "ok" : "failed")
-            : end === null ? "running" : "unseen",
+        exitCode,
+        signal,
+        coreDumped: raw.core_dumped === true,
+        oomKilled: raw.oom_killed === true,
+        startExact: raw.start_exact !== false,
+        totalsExact: raw.totals_exact !== false,
+        status:
+            signal !== ""
+                ? "signal"
+                : exitCode !== null
+                  ? exitCode === 0
+                      ? "ok"
+                      : "failed"
+                  : end === null
+                    ? "running"
+                    : "unseen",
         cpu_ms: positive(raw.cpu_ms),
         memoryPeak: positive(raw.memory_peak_bytes),
         ioRead: positive(raw.io_read_bytes),
         ioWrite: positive(raw.io_write_bytes),
         threads: positive(raw.threads),
-        parent: null, children: [], depth: 0,
+        parent: null,
+        children: [],
+        depth: 0,
     };
 }
 
@@ -191,7 +276,7 @@ function linkProcesses(processes) {
             byId.set(process.id, process);
         }
     }
-    const state = new Map(); // process -> 1 while its chain is being walked, 2 when it is known to end
+    const state = new Map(); // process -> 1 while its chain is walked, 2 when known to end
     for (const process of processes) {
         const chain = [];
         let at = process;
@@ -227,14 +312,16 @@ function linkProcesses(processes) {
 
 function readOutput(raw) {
     const output = object(raw.output);
-    const lines = list(output.lines).map(object).map((line, index) => ({
-        index,
-        t_ms: time(line.t_ms) || 0,
-        stream: line.stream === "stderr" ? "err" : line.stream === "tty" ? "tty" : "out",
-        text: string(line.text),
-        partial: line.partial === true,
-        binary: line.binary === true,
-    }));
+    const lines = list(output.lines)
+        .map(object)
+        .map((line, index) => ({
+            index,
+            t_ms: time(line.t_ms) || 0,
+            stream: line.stream === "stderr" ? "err" : line.stream === "tty" ? "tty" : "out",
+            text: string(line.text),
+            partial: line.partial === true,
+            binary: line.binary === true,
+        }));
     if (lines.some((line, i) => i > 0 && line.t_ms < lines[i - 1].t_ms)) {
         lines.sort((a, b) => a.t_ms - b.t_ms || a.index - b.index);
     }
@@ -242,7 +329,8 @@ function readOutput(raw) {
     return {
         lines,
         omitted: {
-            lines: positive(omitted.lines) || 0, bytes: positive(omitted.bytes) || 0,
+            lines: positive(omitted.lines) || 0,
+            bytes: positive(omitted.bytes) || 0,
             note: plain(string(omitted.note)),
         },
     };
@@ -255,16 +343,24 @@ function readEvent(raw, index) {
     const end = time(raw.end_ms);
     const level = string(raw.level);
     return {
-        index, kind: plain(kind), t_ms: t, end_ms: end === null ? null : Math.max(end, t),
-        text: plain(string(raw.text)), pid: number(raw.pid),
+        index,
+        kind: plain(kind),
+        t_ms: t,
+        end_ms: end === null ? null : Math.max(end, t),
+        text: plain(string(raw.text)),
+        pid: number(raw.pid),
         lifecycle: isProcess,
-        tone: level === "error" || /^(oom|kill|timeout|signal)$/.test(kind) ? "signal"
-            : level === "warning" || /^(hang|lost|stopped|output\..*)$/.test(kind) ? "failed" : "accent",
+        tone:
+            level === "error" || /^(oom|kill|timeout|signal)$/.test(kind)
+                ? "signal"
+                : level === "warning" || /^(hang|lost|stopped|output\..*)$/.test(kind)
+                  ? "failed"
+                  : "accent",
     };
 }
 
-// The end of the axis. Late output and samples may lie a little behind the end of the flight; what lies
-// far behind it is damage, and must not squeeze the rest into a pixel.
+// The end of the axis. Late output and samples may lie a little behind the end of the flight; what
+// lies far behind it is damage, and must not squeeze the rest into a pixel.
 function lastTime(flight, series, processes, lines, events) {
     let end = flight.duration_ms || 0;
     const cap = flight.duration_ms === null ? TIME_MAX_MS : flight.duration_ms * 1.5 + 1000;
@@ -293,10 +389,15 @@ function lastTime(flight, series, processes, lines, events) {
 export function readModel(raw) {
     const data = object(raw);
     const flight = readFlight(data);
-    const series = list(data.series).map(object).map(readSeries).filter((one) => one.t_ms.length > 0);
+    const series = list(data.series)
+        .map(object)
+        .map(readSeries)
+        .filter((one) => one.t_ms.length > 0);
     const linked = linkProcesses(list(data.processes).map(object).map(readProcess));
     const output = readOutput(data);
-    const events = list(data.events).map(object).map(readEvent)
+    const events = list(data.events)
+        .map(object)
+        .map(readEvent)
         .sort((a, b) => a.t_ms - b.t_ms || a.index - b.index);
     const totals = new Map();
     for (const [key, value] of Object.entries(object(data.totals))) {
@@ -305,8 +406,15 @@ export function readModel(raw) {
         }
     }
     return {
-        schemaVersion: number(data.schema_version), flight, outcome: readOutcome(data), totals, series,
-        processes: linked.ordered, processById: linked.byId, output, events,
+        schemaVersion: number(data.schema_version),
+        flight,
+        outcome: readOutcome(data),
+        totals,
+        series,
+        processes: linked.ordered,
+        processById: linked.byId,
+        output,
+        events,
         end_ms: lastTime(flight, series, linked.ordered, output.lines, events),
     };
 }
@@ -314,11 +422,20 @@ export function readModel(raw) {
 // What a process did, in words.
 export function processEnd(process) {
     switch (process.status) {
-    case "ok": return "exit 0";
-    case "failed": return "exit " + process.exitCode;
-    case "signal": return process.signal + (process.oomKilled ? ", out of memory" : "") + (process.coreDumped ? ", core dumped" : "");
-    case "running": return "still running at the end";
-    default: return "end seen, status not";
+        case "ok":
+            return "exit 0";
+        case "failed":
+            return "exit " + process.exitCode;
+        case "signal":
+            return (
+                process.signal +
+                (process.oomKilled ? ", out of memory" : "") +
+                (process.coreDumped ? ", core dumped" : "")
+            );
+        case "running":
+            return "still running at the end";
+        default:
+            return "end seen, status not";
     }
 }
 
@@ -344,8 +461,10 @@ export function groupByCommand(processes) {
             group.memoryPeak = Math.max(group.memoryPeak || 0, process.memoryPeak);
         }
     }
-    return [...groups.values()].sort((a, b) => (b.cpu_ms || 0) - (a.cpu_ms || 0) || b.count - a.count ||
-        (a.comm < b.comm ? -1 : 1));
+    return [...groups.values()].sort(
+        (a, b) =>
+            (b.cpu_ms || 0) - (a.cpu_ms || 0) || b.count - a.count || (a.comm < b.comm ? -1 : 1),
+    );
 }
 
 // One line for a title, an announcement or a table.

@@ -23,13 +23,17 @@ export class Overview {
         this.grip = null;
         this.node.addEventListener("pointerdown", (event) => this.down(event));
         this.node.addEventListener("pointermove", (event) => this.move(event));
-        this.node.addEventListener("pointerup", () => { this.grip = null; });
-        this.node.addEventListener("pointercancel", () => { this.grip = null; });
+        this.node.addEventListener("pointerup", () => {
+            this.grip = null;
+        });
+        this.node.addEventListener("pointercancel", () => {
+            this.grip = null;
+        });
         this.width = 0;
     }
 
     toX(t) {
-        return AXIS_WIDTH + t / this.view.end * this.width;
+        return AXIS_WIDTH + (t / this.view.end) * this.width;
     }
 
     timeOf(event) {
@@ -43,9 +47,16 @@ export class Overview {
         }
         const t = this.timeOf(event);
         const { t0, t1, end, zoomed } = this.view;
-        const near = 6 / Math.max(this.width, 1) * end;
-        const mode = !zoomed ? "new" : Math.abs(t - t0) < near ? "left" : Math.abs(t - t1) < near ? "right"
-            : t > t0 && t < t1 ? "move" : "new";
+        const near = (6 / Math.max(this.width, 1)) * end;
+        const mode = !zoomed
+            ? "new"
+            : Math.abs(t - t0) < near
+              ? "left"
+              : Math.abs(t - t1) < near
+                ? "right"
+                : t > t0 && t < t1
+                  ? "move"
+                  : "new";
         this.grip = { mode, from: t, t0, t1 };
         this.node.setPointerCapture(event.pointerId);
         event.preventDefault();
@@ -62,7 +73,7 @@ export class Overview {
             this.view.setRange(t0 + shift, t1 + shift);
         } else {
             const anchor = mode === "left" ? t1 : mode === "right" ? t0 : from;
-            if (Math.abs(t - anchor) * this.width / this.view.end > 3) {
+            if ((Math.abs(t - anchor) * this.width) / this.view.end > 3) {
                 this.view.setRange(Math.min(anchor, t), Math.max(anchor, t));
             }
         }
@@ -99,8 +110,10 @@ export class Overview {
         const max = value.reduce((most, one) => Math.max(most, one || 0), 0) || 1;
         ctx.fillStyle = theme.color("sketch");
         for (let i = 0; i < t_ms.length; i++) {
-            const from = this.toX(i === 0 ? Math.max(0, t_ms[0] - (t_ms[1] - t_ms[0] || t_ms[0])) : t_ms[i - 1]);
-            const height = (value[i] || 0) / max * (bottom - top - 3);
+            const from = this.toX(
+                i === 0 ? Math.max(0, t_ms[0] - (t_ms[1] - t_ms[0] || t_ms[0])) : t_ms[i - 1],
+            );
+            const height = ((value[i] || 0) / max) * (bottom - top - 3);
             ctx.fillRect(from, bottom - height, Math.max(this.toX(t_ms[i]) - from, 0.5), height);
         }
     }
@@ -124,12 +137,16 @@ export class Ruler {
         ctx.textBaseline = "middle";
         ctx.beginPath();
         for (const tick of ticks) {
-            const x = AXIS_WIDTH + (tick - t0) / (t1 - t0) * plot;
+            const x = AXIS_WIDTH + ((tick - t0) / (t1 - t0)) * plot;
             ctx.moveTo(Math.round(x) + 0.5, RULER_HEIGHT - 5);
             ctx.lineTo(Math.round(x) + 0.5, RULER_HEIGHT);
             const text = this.view.pointText(tick, step);
             const half = ctx.measureText(text).width / 2;
-            ctx.fillText(text, Math.min(Math.max(x - half, AXIS_WIDTH - 10), width - 2 * half - 2), 9);
+            ctx.fillText(
+                text,
+                Math.min(Math.max(x - half, AXIS_WIDTH - 10), width - 2 * half - 2),
+                9,
+            );
         }
         ctx.stroke();
     }
@@ -143,9 +160,15 @@ export class EventStrip {
         this.onPick = onPick;
         this.marks = events.filter((event) => event.end_ms === null);
         const spans = events.filter((event) => event.end_ms !== null);
-        const packed = laneRows(spans.map((event) => ({ ...event, start_ms: event.t_ms, event })), view.end, 0);
+        const packed = laneRows(
+            spans.map((event) => ({ ...event, start_ms: event.t_ms, event })),
+            view.end,
+            0,
+        );
         this.lanes = packed.lanes.slice(0, SPAN_LANES_MAX);
-        this.height = this.lanes.length * SPAN_HEIGHT + (this.marks.length > 0 || spans.length === 0 ? MARKS_HEIGHT : 4);
+        this.height =
+            this.lanes.length * SPAN_HEIGHT +
+            (this.marks.length > 0 || spans.length === 0 ? MARKS_HEIGHT : 4);
         this.surface = new Surface("strip");
         this.node = el("div", { class: "strip-host" }, this.surface.canvas);
         this.width = 0;
@@ -153,7 +176,7 @@ export class EventStrip {
     }
 
     toX(t) {
-        return AXIS_WIDTH + (t - this.view.t0) / (this.view.t1 - this.view.t0) * this.width;
+        return AXIS_WIDTH + ((t - this.view.t0) / (this.view.t1 - this.view.t0)) * this.width;
     }
 
     draw(width) {
@@ -174,7 +197,10 @@ export class EventStrip {
         this.lanes.forEach((lane, row) => {
             for (const span of lane) {
                 const x0 = Math.max(this.toX(span.t_ms), AXIS_WIDTH - 4);
-                const x1 = Math.min(Math.max(this.toX(span.end_ms), x0 + 3), AXIS_WIDTH + this.width + 4);
+                const x1 = Math.min(
+                    Math.max(this.toX(span.end_ms), x0 + 3),
+                    AXIS_WIDTH + this.width + 4,
+                );
                 if (x1 < AXIS_WIDTH || x0 > AXIS_WIDTH + this.width) {
                     continue;
                 }
@@ -208,7 +234,9 @@ export class EventStrip {
             }
         }
         this.clusters.forEach((cluster, i) => {
-            const worst = ["signal", "failed", "accent"].find((tone) => cluster.events.some((one) => one.tone === tone));
+            const worst = ["signal", "failed", "accent"].find((tone) =>
+                cluster.events.some((one) => one.tone === tone),
+            );
             const r = cluster.events.length > 1 ? 6 : 4.5;
             ctx.fillStyle = theme.color(worst);
             ctx.beginPath();
@@ -217,9 +245,12 @@ export class EventStrip {
             ctx.lineTo(cluster.x, y + r);
             ctx.lineTo(cluster.x - r, y);
             ctx.fill();
-            const next = i + 1 < this.clusters.length ? this.clusters[i + 1].x : AXIS_WIDTH + this.width;
-            const text = cluster.events.length > 1 ? "\u00d7" + cluster.events.length
-                : cluster.events[0].text || cluster.events[0].kind;
+            const next =
+                i + 1 < this.clusters.length ? this.clusters[i + 1].x : AXIS_WIDTH + this.width;
+            const text =
+                cluster.events.length > 1
+                    ? "\u00d7" + cluster.events.length
+                    : cluster.events[0].text || cluster.events[0].kind;
             const room = Math.floor((next - cluster.x - 18) / 6);
             if (room >= 4 || (cluster.events.length > 1 && room >= 3)) {
                 ctx.fillStyle = theme.color("muted");
@@ -231,8 +262,11 @@ export class EventStrip {
     find(x, y) {
         const row = Math.floor(y / SPAN_HEIGHT);
         if (row < this.lanes.length) {
-            const hit = this.lanes[row].filter((span) =>
-                x >= this.toX(span.t_ms) - 3 && x <= Math.max(this.toX(span.end_ms), this.toX(span.t_ms) + 3) + 3);
+            const hit = this.lanes[row].filter(
+                (span) =>
+                    x >= this.toX(span.t_ms) - 3 &&
+                    x <= Math.max(this.toX(span.end_ms), this.toX(span.t_ms) + 3) + 3,
+            );
             return hit.slice(0, 1).map((span) => span.event);
         }
         const cluster = this.clusters.find((one) => Math.abs(one.x - x) <= 8);
@@ -245,9 +279,19 @@ export class EventStrip {
             this.tip.hide();
             return;
         }
-        const rows = hits.slice(0, 12).map((one) => [this.view.label(one.t_ms), clip(one.kind +
-            (one.text ? ": " + one.text : "") +
-            (one.end_ms !== null ? " (" + formatDuration(one.end_ms - one.t_ms) + ")" : ""), 400)]);
+        const rows = hits
+            .slice(0, 12)
+            .map((one) => [
+                this.view.label(one.t_ms),
+                clip(
+                    one.kind +
+                        (one.text ? ": " + one.text : "") +
+                        (one.end_ms !== null
+                            ? " (" + formatDuration(one.end_ms - one.t_ms) + ")"
+                            : ""),
+                    400,
+                ),
+            ]);
         if (hits.length > 12) {
             rows.push("and " + (hits.length - 12) + " more");
         }
@@ -288,7 +332,11 @@ export class DensityStrip {
         const out = new Uint32Array(bins);
         const err = new Uint32Array(bins);
         const scale = bins / (t1 - t0);
-        for (let i = upperBound(this.lines, t0, (line) => line.t_ms - 1e-9); i < this.lines.length; i++) {
+        for (
+            let i = upperBound(this.lines, t0, (line) => line.t_ms - 1e-9);
+            i < this.lines.length;
+            i++
+        ) {
             const line = this.lines[i];
             if (line.t_ms > t1) {
                 break;
@@ -301,12 +349,13 @@ export class DensityStrip {
             max = Math.max(max, out[i] + err[i]);
         }
         const bottom = DENSITY_HEIGHT - 5;
-        const tall = (count) => count === 0 ? 0 : Math.max(3, Math.sqrt(count / max) * (bottom - 3));
+        const tall = (count) =>
+            count === 0 ? 0 : Math.max(3, Math.sqrt(count / max) * (bottom - 3));
         for (let i = 0; i < bins; i++) {
             const total = out[i] + err[i];
             if (total > 0) {
                 const height = tall(total);
-                const errHeight = Math.max(err[i] > 0 ? 2 : 0, height * err[i] / total);
+                const errHeight = Math.max(err[i] > 0 ? 2 : 0, (height * err[i]) / total);
                 const x = AXIS_WIDTH + i * 2;
                 ctx.fillStyle = theme.color("stdout");
                 ctx.fillRect(x, bottom - height + errHeight, 1.5, height - errHeight);
@@ -317,7 +366,11 @@ export class DensityStrip {
         ctx.fillStyle = theme.color("line");
         ctx.fillRect(AXIS_WIDTH, bottom, plot, 1);
         if (this.shown !== null) {
-            const toX = (t) => Math.min(Math.max(AXIS_WIDTH + (t - t0) / (t1 - t0) * plot, AXIS_WIDTH), AXIS_WIDTH + plot);
+            const toX = (t) =>
+                Math.min(
+                    Math.max(AXIS_WIDTH + ((t - t0) / (t1 - t0)) * plot, AXIS_WIDTH),
+                    AXIS_WIDTH + plot,
+                );
             const x0 = toX(this.shown[0]);
             ctx.fillStyle = theme.color("accent");
             ctx.fillRect(x0, bottom + 2, Math.max(toX(this.shown[1]) - x0, 2), 3);

@@ -1,5 +1,5 @@
-// Light, dark, or as the system says. Canvases ask for colours by name; they are read from the style
-// sheet, so that every colour of the page is decided there.
+// Light, dark, or as the system says. Canvases ask for colours by name; they are read from the
+// style sheet, so that every colour of the page is decided there.
 const KEY = "mayfly-theme";
 const listeners = [];
 let cache = new Map();
@@ -25,7 +25,12 @@ export const theme = {
 
     color(name) {
         if (!cache.has(name)) {
-            cache.set(name, getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim());
+            cache.set(
+                name,
+                getComputedStyle(document.documentElement)
+                    .getPropertyValue("--" + name)
+                    .trim(),
+            );
         }
         return cache.get(name);
     },
@@ -88,14 +93,21 @@ export function contrast(a, b) {
     return (high + 0.05) / (low + 0.05);
 }
 
-// `color` moved towards black or white until it can be read on `background` (WCAG AA, 4.5:1). Colours
-// are "#rrggbb".
+// `color` moved towards black or white until it can be read on `background` (WCAG AA, 4.5:1).
+// Colours are "#rrggbb".
 export function readable(color, background) {
     const target = luminance(background) > 0.18 ? 0 : 255;
     let result = color;
     for (let step = 1; step <= 20 && contrast(result, background) < 4.5; step++) {
-        result = "#" + parse(color).map((value) =>
-            Math.round(value + (target - value) * step / 20).toString(16).padStart(2, "0")).join("");
+        result =
+            "#" +
+            parse(color)
+                .map((value) =>
+                    Math.round(value + ((target - value) * step) / 20)
+                        .toString(16)
+                        .padStart(2, "0"),
+                )
+                .join("");
     }
     return result;
 }

@@ -21,14 +21,22 @@ export class Timeline {
         this.width = 0;
         this.ticking = false;
         this.stack = el("div", {
-            class: "stack", tabindex: "0", role: "group",
-            "aria-label": "Timeline. Left and right move the cursor, plus and minus zoom, zero shows everything, " +
+            class: "stack",
+            tabindex: "0",
+            role: "group",
+            "aria-label":
+                "Timeline. Left and right move the cursor, plus and minus zoom, zero shows all, " +
                 "space pins the cursor.",
         });
         this.cursorLine = el("div", { class: "cursor-line", hidden: true });
         this.cursorFlag = el("div", { class: "cursor-flag", hidden: true });
         this.selection = el("div", { class: "selection", hidden: true });
-        this.node = el("section", { class: "card timeline", "aria-label": "Timeline" }, this.toolbar(), this.stack);
+        this.node = el(
+            "section",
+            { class: "card timeline", "aria-label": "Timeline" },
+            this.toolbar(),
+            this.stack,
+        );
         this.stack.append(this.cursorLine, this.selection);
         this.listen();
         view.on("range", () => {
@@ -44,17 +52,39 @@ export class Timeline {
     toolbar() {
         this.range = el("span", { class: "range" });
         this.resetButton = button("Show all", { onclick: () => this.view.reset(), disabled: true });
-        return el("div", { class: "bar" }, el("h2", {}, "Timeline"), this.range,
-            el("span", { class: "choice" },
-                button("\u2212", { "aria-label": "Zoom out", onclick: () => this.view.zoom(2, this.view.cursor) }),
-                button("+", { "aria-label": "Zoom in", onclick: () => this.view.zoom(0.5, this.view.cursor) })),
+        return el(
+            "div",
+            { class: "bar" },
+            el("h2", {}, "Timeline"),
+            this.range,
+            el(
+                "span",
+                { class: "choice" },
+                button("\u2212", {
+                    "aria-label": "Zoom out",
+                    onclick: () => this.view.zoom(2, this.view.cursor),
+                }),
+                button("+", {
+                    "aria-label": "Zoom in",
+                    onclick: () => this.view.zoom(0.5, this.view.cursor),
+                }),
+            ),
             this.resetButton,
-            el("span", { class: "hint" }, "Drag to zoom, double-click for all, click to pin the cursor"));
+            el(
+                "span",
+                { class: "hint" },
+                "Drag to zoom, double-click for all, click to pin the cursor",
+            ),
+        );
     }
 
     track(label, host, panel, className) {
-        const node = el("div", { class: "track " + (className || "") },
-            el("div", { class: "track-label" }, label), host);
+        const node = el(
+            "div",
+            { class: "track " + (className || "") },
+            el("div", { class: "track-label" }, label),
+            host,
+        );
         this.stack.append(node);
         if (panel) {
             this.panels.set(node, panel);
@@ -80,19 +110,27 @@ export class Timeline {
             chart.host.style.height = chart.height + "px";
             const words = { cores: " cores", bytes_per_second: " per second" }[chart.chart.unit];
             const unit = words ? el("span", { class: "muted" }, words) : null;
-            const node = this.track([el("div", { class: "track-title" }, chart.chart.title, unit), chart.legend], chart.host);
+            const node = this.track(
+                [el("div", { class: "track-title" }, chart.chart.title, unit), chart.legend],
+                chart.host,
+            );
             node.hidden = chart.chart.secondary || i >= CHARTS_SHOWN_MAX;
         });
         const hidden = this.charts.filter((chart) => chart.host.parentNode.hidden);
         if (hidden.length > 0) {
             const names = [...new Set(hidden.map((chart) => chart.chart.title))].join(", ");
-            const more = button("More charts: " + clip(names.charAt(0) + names.slice(1).toLowerCase(), 90), {
-                onclick: () => {
-                    hidden.forEach((chart) => { chart.host.parentNode.hidden = false; });
-                    more.remove();
-                    this.layout();
+            const more = button(
+                "More charts: " + clip(names.charAt(0) + names.slice(1).toLowerCase(), 90),
+                {
+                    onclick: () => {
+                        hidden.forEach((chart) => {
+                            chart.host.parentNode.hidden = false;
+                        });
+                        more.remove();
+                        this.layout();
+                    },
                 },
-            });
+            );
             this.stack.append(el("div", { class: "more" }, more));
         }
     }
@@ -121,9 +159,16 @@ export class Timeline {
         const host = shown.node;
         const total = this.stack.clientWidth;
         const hostWidth = host.clientWidth;
-        const left = host.getBoundingClientRect().left - this.stack.getBoundingClientRect().left + AXIS_WIDTH;
-        if (left === this.left && hostWidth === this.hostWidth && total === this.total &&
-            this.charts.every((chart) => chart.plot !== null || chart.host.parentNode.hidden)) {
+        const left =
+            host.getBoundingClientRect().left -
+            this.stack.getBoundingClientRect().left +
+            AXIS_WIDTH;
+        if (
+            left === this.left &&
+            hostWidth === this.hostWidth &&
+            total === this.total &&
+            this.charts.every((chart) => chart.plot !== null || chart.host.parentNode.hidden)
+        ) {
             return;
         }
         this.left = left;
@@ -142,9 +187,13 @@ export class Timeline {
         this.drawCursor();
     }
 
-    // Canvases do not follow the layout of a printed page by themselves: they are drawn at its width before.
+    // Canvases do not follow the layout of a printed page by themselves: they are drawn at its
+    // width before.
     fitPaper() {
-        for (const [event, on] of [["beforeprint", true], ["afterprint", false]]) {
+        for (const [event, on] of [
+            ["beforeprint", true],
+            ["afterprint", false],
+        ]) {
             window.addEventListener(event, () => {
                 document.documentElement.classList.toggle("paper", on);
                 this.layout();
@@ -184,8 +233,16 @@ export class Timeline {
 
     showRange() {
         const { t0, t1, zoomed, end } = this.view;
-        this.range.textContent = zoomed ? this.view.label(t0) + " to " + this.view.label(t1) + " (" +
-            this.view.spanText(t1 - t0) + " of " + this.view.spanText(end) + ")" : "all of " + this.view.spanText(end);
+        this.range.textContent = zoomed
+            ? this.view.label(t0) +
+              " to " +
+              this.view.label(t1) +
+              " (" +
+              this.view.spanText(t1 - t0) +
+              " of " +
+              this.view.spanText(end) +
+              ")"
+            : "all of " + this.view.spanText(end);
         this.resetButton.disabled = !zoomed;
     }
 
@@ -199,13 +256,14 @@ export class Timeline {
         this.cursorFlag.hidden = !visible;
         this.readout.textContent = cursor === null ? "" : pinned ? "pinned" : "";
         if (visible) {
-            const x = this.left + (cursor - t0) / (t1 - t0) * this.width;
+            const x = this.left + ((cursor - t0) / (t1 - t0)) * this.width;
             this.cursorLine.style.transform = "translateX(" + x.toFixed(1) + "px)";
             this.cursorLine.classList.toggle("pinned", pinned);
             this.cursorFlag.classList.toggle("pinned", pinned);
             this.cursorFlag.textContent = this.view.label(cursor);
             const half = this.cursorFlag.offsetWidth / 2;
-            this.cursorFlag.style.left = Math.min(Math.max(x - half, 0), this.total - 2 * half) + "px";
+            this.cursorFlag.style.left =
+                Math.min(Math.max(x - half, 0), this.total - 2 * half) + "px";
         }
     }
 
@@ -295,8 +353,12 @@ export class Timeline {
 
     moveDrag(event, x) {
         const { drag } = this;
-        if (!drag.live && drag.inPlot && Math.abs(x - drag.x) >= DRAG_FROM &&
-            Math.abs(x - drag.x) > Math.abs(event.clientY - drag.y)) {
+        if (
+            !drag.live &&
+            drag.inPlot &&
+            Math.abs(x - drag.x) >= DRAG_FROM &&
+            Math.abs(x - drag.x) > Math.abs(event.clientY - drag.y)
+        ) {
             drag.live = true;
             this.leavePanel();
             this.stack.setPointerCapture(drag.pointer);
@@ -334,7 +396,8 @@ export class Timeline {
         }
         const panel = this.panelOf(event);
         const box = panel ? panel.node.getBoundingClientRect() : null;
-        const taken = panel && panel.click(event, event.clientX - box.left, event.clientY - box.top);
+        const taken =
+            panel && panel.click(event, event.clientX - box.left, event.clientY - box.top);
         if (!taken && drag.inPlot) {
             this.togglePin(this.timeAt(x));
         }
@@ -354,11 +417,17 @@ export class Timeline {
         if (this.onControl(event)) {
             return;
         }
-        const sideways = event.shiftKey ? event.deltaX || event.deltaY
-            : Math.abs(event.deltaX) > Math.abs(event.deltaY) ? event.deltaX : 0;
+        const sideways = event.shiftKey
+            ? event.deltaX || event.deltaY
+            : Math.abs(event.deltaX) > Math.abs(event.deltaY)
+              ? event.deltaX
+              : 0;
         if (event.ctrlKey || event.metaKey) {
             event.preventDefault();
-            this.view.zoom(Math.exp(Math.max(-1, Math.min(1, event.deltaY / 300))), this.timeAt(this.plotX(event)));
+            this.view.zoom(
+                Math.exp(Math.max(-1, Math.min(1, event.deltaY / 300))),
+                this.timeAt(this.plotX(event)),
+            );
         } else if (sideways !== 0 && this.view.zoomed) {
             event.preventDefault();
             this.view.pan(sideways / Math.max(this.width, 1));
@@ -366,7 +435,12 @@ export class Timeline {
     }
 
     key(event) {
-        if (event.target.closest("input, button") || event.ctrlKey || event.metaKey || event.altKey) {
+        if (
+            event.target.closest("input, button") ||
+            event.ctrlKey ||
+            event.metaKey ||
+            event.altKey
+        ) {
             return;
         }
         const { view } = this;
@@ -381,9 +455,15 @@ export class Timeline {
         const actions = {
             ArrowLeft: () => move(event.shiftKey ? -0.1 : -0.01),
             ArrowRight: () => move(event.shiftKey ? 0.1 : 0.01),
-            "+": () => view.zoom(0.5, view.cursor), "=": () => view.zoom(0.5, view.cursor),
-            "-": () => view.zoom(2, view.cursor), "0": () => view.reset(), Home: () => view.reset(),
-            Escape: () => { view.pin(null, this); view.reset(); },
+            "+": () => view.zoom(0.5, view.cursor),
+            "=": () => view.zoom(0.5, view.cursor),
+            "-": () => view.zoom(2, view.cursor),
+            0: () => view.reset(),
+            Home: () => view.reset(),
+            Escape: () => {
+                view.pin(null, this);
+                view.reset();
+            },
             " ": () => this.togglePin(view.cursor !== null ? view.cursor : (view.t0 + view.t1) / 2),
         };
         if (Object.hasOwn(actions, event.key)) {

@@ -1,5 +1,5 @@
-// What the reader is looking at: the visible range of time, the cursor, the pinned cursor, the selected
-// process. Panels change it and are told of changes; they never talk to each other.
+// What the reader is looking at: the visible range of time, the cursor, the pinned cursor, the
+// selected process. Panels change it and are told of changes; they never talk to each other.
 import { formatDuration, formatTime } from "./format.js";
 
 export class View {
@@ -30,7 +30,10 @@ export class View {
 
     setRange(t0, t1) {
         const span = Math.min(Math.max(t1 - t0, this.spanMin), this.end);
-        const start = Math.min(Math.max(span === t1 - t0 ? t0 : (t0 + t1 - span) / 2, 0), this.end - span);
+        const start = Math.min(
+            Math.max(span === t1 - t0 ? t0 : (t0 + t1 - span) / 2, 0),
+            this.end - span,
+        );
         if (start !== this.t0 || start + span !== this.t1) {
             this.t0 = start;
             this.t1 = start + span;
@@ -44,7 +47,10 @@ export class View {
 
     // factor < 1 zooms in; `about` stays where it is.
     zoom(factor, about) {
-        const centre = about !== null && about >= this.t0 && about <= this.t1 ? about : (this.t0 + this.t1) / 2;
+        const centre =
+            about !== null && about >= this.t0 && about <= this.t1
+                ? about
+                : (this.t0 + this.t1) / 2;
         const span = Math.max((this.t1 - this.t0) * factor, this.spanMin);
         const share = (centre - this.t0) / (this.t1 - this.t0);
         this.setRange(centre - share * span, centre + (1 - share) * span);
@@ -91,7 +97,8 @@ export class View {
         this.tell("select", source);
     }
 
-    // Words for a point on the axis (`step` is the finest difference to show) and for a length of it.
+    // Words for a point on the axis (`step` is the finest difference to show) and for a length of
+    // it.
     pointText(t, step) {
         return formatTime(t, step, this.end);
     }
