@@ -1,3 +1,8 @@
 # Everything that reads flights.
 mayfly_test(NAME flight_find RUNG unit SOURCES unit/test_flight_find.c lib/scratch.c LINK mf_flight)
 mayfly_test(NAME terminal_clean RUNG unit SOURCES unit/test_terminal_clean.c LINK mf_fmt)
+add_executable(make_flights tools/make_flights.c lib/flights.c)
+target_include_directories(make_flights PRIVATE lib)
+target_link_libraries(make_flights PRIVATE mf_flight)
+mayfly_test(NAME flight_output RUNG unit SOURCES unit/test_flight_output.c lib/flights.c lib/scratch.c
+  LINK mf_flight)

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * flight_processes.c -- the process table of a flight, merged from its events and samples.
+ *
+ * Nothing is taken for granted: a start may be missing (the recorder began later, a message was
+ * lost), an exit may come without figures, a number may be absurd. A process exists as soon as
+ * anything names its number; what the kernel's exit record says wins over samples, whatever their
+ * order.
+ */
+#include <mayfly/flight.h>
+
+#include "flight_events.h"
+
+#include "base/fail.h"
+#include "base/heap.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+struct table {
+    struct mf_flight_process *items;
+    size_t count;
+    size_t capacity;
+    uint32_t *slots;   /* open addressing: index into items + 1, 0 is empty */
+    size_t slot_count; /* a power of two, more than twice count */
+    struct mf_errinfo *err;
+};
+
+static int out_of_memory(struct table *table)
+{
+    return mf_fail(table->err, -ENOMEM, "out of memory");
+}
+
+/* ---- finding a process by its number ---- */
+
+static size_t slot_of(const struct table *table, uint64_t number)
+{
+    size_t at = (size_t)(number * UINT64_C(0x9E3779B97F4A7C15) >> 32) & (table->slot_count - 1);
+    while (table->slots[at] != 0 && table->items[table->slots[at] - 1].number != number) {
+        at = (at + 1) & (table->slot_count - 1);
+    }
+    return at;
+}
+
+static int grow(struct table *table)
+{
+    const size_t capacity = table->capacity == 0 ? 64 : table->capacity * 2;
+    uint32_t *slots = mf_calloc(capacity * 4, sizeof *slots);
+    struct mf_flight_process *items = mf_realloc(table->items, capacity * sizeof *items);
+    if (items != NULL) {
+        table->items = items;
+    }
+    if (items == NULL || slots == NULL || capacity > UINT32_MAX / 4) {
+        mf_free(slots);
+        return out_of_memory(table);
+    }
+    mf_free(table->slots);
+    table->slots = slots;
+    table->slot_count = capacity * 4;
+    table->capacity = capacity;
+    for (size_t i = 0; i < table->count; i++) {
+        table->slots[slot_of(table, table->items[i].number)] = (uint32_t)(i + 1);
+    }
+    return 0;
+}
+
+/* The process of that number, made when it is new; NULL: out of memory. */
+static struct mf_flight_process *process_of(struct table *table, uint64_t number, int64_t t_ns)
+{
+    if (table->count == table->capacity && grow(table) < 0) {
+        return NULL;
+    }
+    const size_t at = slot_of(table, number);
+    if (table->slots[at] != 0) {
+        return &table->items[table->slots[at] - 1];
+    }
+    struct mf_flight_process *process = &table->items[table->count++];
+    *process = (struct mf_flight_process){
+        .number = number,
+        .start_ns = t_ns,
+        .end_ns = -1,
+        .read_bytes = MF_FLIGHT_UNKNOWN,
+        .write_bytes = MF_FLIGHT_UNKNOWN,
+        .read_chars = MF_FLIGHT_UNKNOWN,
+        .write_chars = MF_FLIGHT_UNKNOWN,
+    };
+    table->slots[at] = (uint32_t)table->count;
+    return process;
+}
+
+/* ---- pieces of an event ---- */
+
+static uint64_t get_count(struct mf_json_node object, const char *key, uint64_t fallback)
+{
+    uint64_t value = fallback;
+    return mf_json_get_uint_or(object, key, fallback, &value, NULL) == 0 ? value : fallback;
+}
+
+static int64_t get_int(struct mf_json_node object, const char *key, int64_t fallback)
+{
+    int64_t value = fallback;
+    return mf_json_get_int_or(object, key, fallback, &value, NULL) == 0 ? value : fallback;
+}
+
+static const char *get_text(struct mf_json_node object, const char *key)
+{
+    const char *text = NULL;
+    return mf_json_get_string_or(object, key, NULL, &text, NULL) == 0 ? text : NULL;
+}
+
+static int set_text(struct table *table, char **field, const char *text)
+{
+    if (text == NULL || (*field != NULL && strcmp(*field, text) == 0)) {
+        return 0;
+    }
+    char *copy = mf_strdup(text);
+    if (copy == NULL) {
+        return out_of_memory(table);
+    }
+    mf_free(*field);
+    *field = copy;
+    return 0;
+}
+
+/* Makes room for one more in an array that grows by doubling. */
+static void *room_for_one(void *items, size_t count, size_t item_len)
+{
+    return (count & (count - 1)) != 0 ? items
+                                      : mf_realloc(items, (count == 0 ? 1 : count * 2) * item_len);
+}
+
+static int add_exec(struct table *table, struct mf_flight_process *process, int64_t t_ns,
+                    const char *comm, const char *args)
+{
+    struct mf_flight_exec *execs = room_for_one(process->execs, process->exec_count, sizeof *execs);
+    if (execs == NULL) {
+        return out_of_memory(table);
+    }
+    process->execs = execs;
+    struct mf_flight_exec *exec = &execs[process->exec_count++];
+    *exec = (struct mf_flight_exec){.t_ns = t_ns};
+    int rc = set_text(table, &exec->comm, comm != NULL ? comm : "");
+    if (rc == 0) {
+        rc = set_text(table, &exec->args, args);
+    }
+    return rc;
+}
+
+/* ---- kinds of events ---- */
+
+static int take_start(struct table *table, struct mf_flight_process *process, int64_t t_ns,
+                      struct mf_json_node root)
+{
+    const char *seen = get_text(root, "seen");
+    process->start_ns = t_ns;
+    process->start_exact = seen != NULL && strcmp(seen, "fork") == 0;
+    process->pid = get_int(root, "pid", 0);
+    process->parent = get_count(root, "pproc", 0);
+    return set_text(table, &process->comm, get_text(root, "comm"));
+}
+
+static int take_exec(struct table *table, struct mf_flight_process *process, int64_t t_ns,
+                     struct mf_json_node root)
+{
+    const char *comm = get_text(root, "comm");
+    const char *args = get_text(root, "args");
+    int rc = set_text(table, &process->comm, comm);
+    if (args == NULL) { /* what it was before would be wrong */
+        mf_free(process->args);
+        process->args = NULL;
+    }
+    MF_KEEP_FIRST(rc, set_text(table, &process->args, args));
+    MF_KEEP_FIRST(rc, add_exec(table, process, t_ns, comm, args));
+    return rc;
+}
+
+static void take_status(struct mf_flight_process *process, int64_t status)
+{
+    const int raw = (int)status;
+    process->status_known = true;
+    if (WIFSIGNALED(raw)) {
+        process->signal = WTERMSIG(raw);
+        process->exit_code = 128 + process->signal;
+        process->core_dumped = WCOREDUMP(raw);
+    } else {
+        process->exit_code = WEXITSTATUS(raw);
+    }
+}
+
+static void take_most(uint64_t *field, uint64_t value)
+{
+    if (value != MF_FLIGHT_UNKNOWN && (*field == MF_FLIGHT_UNKNOWN || value > *field)) {
+        *field = value;
+    }
+}
+
+static int take_exit(struct table *table, struct mf_flight_process *process, int64_t t_ns,
+                     struct mf_json_node root)
+{
+    bool exact = false;
+    if (mf_json_get_bool_or(root, "exact", false, &exact, NULL) < 0) {
+        exact = false;
+    }
+    process->ended = true;
+    process->end_ns = t_ns;
+    process->start_ns = get_int(root, "start", process->start_ns);
+    const int64_t status = get_int(root, "status", -1);
+    if (status >= 0 && status <= 0xFFFF) {
+        take_status(process, status);
+    }
+    const uint64_t user_ns = get_count(root, "utime_ns", MF_FLIGHT_UNKNOWN);
+    const uint64_t system_ns = get_count(root, "stime_ns", MF_FLIGHT_UNKNOWN);
+    if (user_ns != MF_FLIGHT_UNKNOWN && system_ns != MF_FLIGHT_UNKNOWN) {
+        process->totals_exact = exact;
+        process->cpu_user_ns = user_ns;
+        process->cpu_system_ns = system_ns;
+    }
+    take_most(&process->rss_peak_bytes, get_count(root, "rss_peak", 0));
+    take_most(&process->read_bytes, get_count(root, "rbytes", MF_FLIGHT_UNKNOWN));
+    take_most(&process->write_bytes, get_count(root, "wbytes", MF_FLIGHT_UNKNOWN));
+    process->read_chars = get_count(root, "rchar", MF_FLIGHT_UNKNOWN);
+    process->write_chars = get_count(root, "wchar", MF_FLIGHT_UNKNOWN);
+    process->faults_minor = get_count(root, "minflt", 0);
+    process->faults_major = get_count(root, "majflt", 0);
+    process->switches_voluntary = get_count(root, "nvcsw", 0);
+    process->switches_involuntary = get_count(root, "nivcsw", 0);
+    const uint64_t threads = get_count(root, "threads", 0);
+    if (threads > process->threads && threads <= UINT32_MAX) {
+        process->threads = (uint32_t)threads;
+    }
+    return set_text(table, &process->comm, get_text(root, "comm"));
+}
+
+/* [proc, cpu_ns, rss_bytes, read_bytes, write_bytes, threads]; -1 is not known. */
+static int take_sample(struct table *table, int64_t t_ns, struct mf_json_node row)
+{
+    int64_t values[6];
+    for (size_t i = 0; i < MF_ARRAY_LEN(values); i++) {
+        if (mf_json_as_int(mf_json_element(row, i), &values[i], NULL) < 0) {
+            return 0;
+        }
+    }
+    if (values[0] <= 0) {
+        return 0;
+    }
+    struct mf_flight_process *process = process_of(table, (uint64_t)values[0], t_ns);
+    if (process == NULL) {
+        return -ENOMEM;
+    }
+    struct mf_flight_sample *samples =
+        room_for_one(process->samples, process->sample_count, sizeof *samples);
+    if (samples == NULL) {
+        return out_of_memory(table);
+    }
+    process->samples = samples;
+    const struct mf_flight_sample *before =
+        process->sample_count > 0 ? &samples[process->sample_count - 1] : NULL;
+    samples[process->sample_count] = (struct mf_flight_sample){
+        .t_ns = t_ns,
+        .cpu_ns = values[1] >= 0   ? (uint64_t)values[1]
+                  : before != NULL ? before->cpu_ns
+                                   : 0,
+        .rss_bytes = values[2] >= 0   ? (uint64_t)values[2]
+                     : before != NULL ? before->rss_bytes
+                                      : 0,
+        .read_bytes = values[3] >= 0 ? (uint64_t)values[3] : MF_FLIGHT_UNKNOWN,
+        .write_bytes = values[4] >= 0 ? (uint64_t)values[4] : MF_FLIGHT_UNKNOWN,
+        .threads = values[5] > 0 && values[5] <= UINT32_MAX ? (uint32_t)values[5] : 0,
+    };
+    process->sample_count++;
+    return 0;
+}
+
+static int take_samples(struct table *table, int64_t t_ns, struct mf_json_node root)
+{
+    const struct mf_json_node rows = mf_json_member(root, "p");
+    const size_t count = mf_json_type(rows) == MF_JSON_ARRAY ? mf_json_len(rows) : 0;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = take_sample(table, t_ns, mf_json_element(rows, i));
+    }
+    return rc;
+}
+
+/* The kernel names the victim by its pid; it is the youngest process that has it. */
+static void take_oom(struct table *table, struct mf_json_node root)
+{
+    const int64_t pid = get_int(root, "pid", 0);
+    for (size_t i = table->count; pid > 0 && i-- > 0;) {
+        if (table->items[i].pid == pid) {
+            table->items[i].oom_killed = true;
+            return;
+        }
+    }
+}
+
+static int take_event(struct table *table, const struct mf_flight_event *event,
+                      struct mf_json_node root)
+{
+    if (strcmp(event->kind, "sample") == 0) {
+        return take_samples(table, event->t_ns, root);
+    }
+    if (strcmp(event->kind, "oom") == 0) {
+        take_oom(table, root);
+        return 0;
+    }
+    if (strncmp(event->kind, "process.", 8) != 0 || event->process == 0) {
+        return 0;
+    }
+    struct mf_flight_process *process = process_of(table, event->process, event->t_ns);
+    if (process == NULL) {
+        return -ENOMEM;
+    }
+    const char *kind = event->kind + 8;
+    if (strcmp(kind, "start") == 0) {
+        return take_start(table, process, event->t_ns, root);
+    }
+    if (strcmp(kind, "exec") == 0) {
+        return take_exec(table, process, event->t_ns, root);
+    }
+    if (strcmp(kind, "comm") == 0) {
+        return set_text(table, &process->comm, get_text(root, "comm"));
+    }
+    return strcmp(kind, "exit") == 0 ? take_exit(table, process, event->t_ns, root) : 0;
+}
+
+/* ---- the whole table ---- */
+
+/* Where there was no record of the end, the samples are all there is. A kernel's count of the CPU
+ * time can lag behind the last sample; the larger is nearer. */
+static int complete(struct table *table, struct mf_flight_process *process)
+{
+    for (size_t i = 0; i < process->sample_count; i++) {
+        const struct mf_flight_sample *sample = &process->samples[i];
+        take_most(&process->rss_peak_bytes, sample->rss_bytes);
+        take_most(&process->read_bytes, sample->read_bytes);
+        take_most(&process->write_bytes, sample->write_bytes);
+        process->threads = sample->threads > process->threads ? sample->threads : process->threads;
+        if (!process->totals_exact &&
+            sample->cpu_ns > process->cpu_user_ns + process->cpu_system_ns) {
+            process->cpu_user_ns = sample->cpu_ns - process->cpu_system_ns;
+        }
+    }
+    if (process->ended && process->end_ns < process->start_ns) {
+        process->start_ns = process->end_ns;
+    }
+    if (process->parent == process->number) {
+        process->parent = 0;
+    }
+    return set_text(table, &process->comm, process->comm == NULL ? "?" : NULL);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const struct mf_flight_process *left = a;
+    const struct mf_flight_process *right = b;
+    return (left->number > right->number) - (left->number < right->number);
+}
+
+int mf_flight_processes_read(const char *dir, struct mf_flight_processes *ret_processes,
+                             struct mf_errinfo *err)
+{
+    struct table table = {.err = err};
+    struct mf_flight_events *events = NULL;
+    struct mf_flight_event event;
+    int rc = mf_flight_events_open(dir, &events, err);
+    while (rc >= 0) {
+        rc = mf_flight_events_next(events, true, &event, err);
+        if (rc <= 0) {
+            break;
+        }
+        rc = take_event(&table, &event, mf__flight_event_root(events));
+    }
+    mf_flight_events_close(events);
+    for (size_t i = 0; rc == 0 && i < table.count; i++) {
+        rc = complete(&table, &table.items[i]);
+    }
+    struct mf_flight_processes processes = {table.items, table.count};
+    mf_free(table.slots);
+    if (rc < 0) {
+        mf_flight_processes_free(&processes);
+        return rc;
+    }
+    if (processes.count > 1) {
+        qsort(processes.items, processes.count, sizeof *processes.items, by_number);
+    }
+    *ret_processes = processes;
+    return 0;
+}
+
+void mf_flight_processes_free(struct mf_flight_processes *processes)
+{
+    for (size_t i = 0; i < processes->count; i++) {
+        struct mf_flight_process *process = &processes->items[i];
+        for (size_t e = 0; e < process->exec_count; e++) {
+            mf_free(process->execs[e].comm);
+            mf_free(process->execs[e].args);
+        }
+        mf_free(process->execs);
+        mf_free(process->samples);
+        mf_free(process->comm);
+        mf_free(process->args);
+    }
+    mf_free(processes->items);
+    *processes = (struct mf_flight_processes){0};
+}

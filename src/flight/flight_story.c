@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * flight_story.c -- see flight/story.h. */
+#include "flight/story.h"
+
+#include "flight_event_words.h"
+#include "flight_events.h"
+
+#include "base/fail.h"
+#include "base/heap.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- problems ---- */
+
+static int add_problem(struct mf_story *story, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int add_problem(struct mf_story *story, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    char **problems =
+        mf_realloc(story->problems, (story->problem_count + 1) * sizeof *story->problems);
+    if (problems == NULL) {
+        return -ENOMEM;
+    }
+    story->problems = problems;
+    story->problems[story->problem_count] = mf_strdup(text);
+    return story->problems[story->problem_count++] != NULL ? 0 : -ENOMEM;
+}
+
+/* ---- events ---- */
+
+/* The step of that name that has begun and not ended, the newest first. */
+static struct mf_story_event *open_step(struct mf_story *story, uint64_t process, const char *name)
+{
+    for (size_t i = story->event_count; i-- > 0;) {
+        struct mf_story_event *event = &story->events[i];
+        if (event->end_ns == -2 && event->process == process && strcmp(event->text, name) == 0) {
+            return event;
+        }
+    }
+    return NULL;
+}
+
+static struct mf_story_event *room_for_event(struct mf_story *story)
+{
+    const size_t count = story->event_count;
+    if ((count & (count - 1)) == 0) {
+        struct mf_story_event *events =
+            mf_realloc(story->events, (count == 0 ? 1 : count * 2) * sizeof *events);
+        if (events == NULL) {
+            return NULL;
+        }
+        story->events = events;
+    }
+    story->events[count] = (struct mf_story_event){0};
+    return &story->events[story->event_count++];
+}
+
+static char *take_text(struct mf_buffer *text)
+{
+    char *copy = text->failed ? NULL : mf_strdup(text->data != NULL ? text->data : "");
+    mf_buffer_free(text);
+    return copy;
+}
+
+static int add_event(struct mf_story *story, const struct mf_flight_event *event,
+                     struct mf_json_node root)
+{
+    const char *step_name = NULL;
+    const enum mf_step step = mf__event_step(event->kind, root, &step_name);
+    if (step == MF_STEP_END) {
+        struct mf_story_event *begun = open_step(story, event->process, step_name);
+        if (begun != NULL) {
+            begun->end_ns = event->t_ns;
+            return 0;
+        }
+    }
+    if (story->event_count == MF_STORY_EVENTS_MAX) {
+        story->events_left_out++;
+        return 0;
+    }
+    struct mf_buffer text = MF_BUFFER_INIT;
+    struct mf_story_event *added = room_for_event(story);
+    if (added == NULL) {
+        return -ENOMEM;
+    }
+    added->id = event->id;
+    added->parent = event->parent;
+    added->process = event->process;
+    added->t_ns = event->t_ns;
+    added->end_ns = step == MF_STEP_BEGIN ? -2 : -1; /* -2: open, until all is read */
+    added->level = mf__event_words(&text, event->kind, root, &story->processes);
+    if (step != MF_STEP_NONE) {
+        mf_buffer_clear(&text);
+        mf_buffer_puts(&text, step_name);
+    }
+    added->text = take_text(&text);
+    added->kind = mf_strdup(event->kind);
+    return added->text != NULL && added->kind != NULL ? 0 : -ENOMEM;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct mf_story_event *left = a;
+    const struct mf_story_event *right = b;
+    return left->t_ns != right->t_ns ? (left->t_ns > right->t_ns) - (left->t_ns < right->t_ns)
+                                     : (left->id > right->id) - (left->id < right->id);
+}
+
+static int read_events(struct mf_story *story, struct mf_errinfo *err)
+{
+    struct mf_flight_events *events = NULL;
+    struct mf_flight_event event;
+    int rc = mf_flight_events_open(story->info->dir, &events, err);
+    if (rc < 0) {
+        return rc;
+    }
+    for (;;) {
+        rc = mf_flight_events_next(events, false, &event, err);
+        if (rc <= 0) {
+            break;
+        }
+        if (strncmp(event.kind, "process.", 8) != 0) {
+            rc = add_event(story, &event, mf__flight_event_root(events));
+            if (rc < 0) {
+                break;
+            }
+        }
+    }
+    if (rc == 0 && mf_flight_events_skipped(events) > 0) {
+        rc = add_problem(story, "%llu damaged records of events.log were passed over",
+                         (unsigned long long)mf_flight_events_skipped(events));
+    }
+    mf_flight_events_close(events);
+    for (size_t i = 0; i < story->event_count; i++) {
+        if (story->events[i].end_ns == -2) {
+            story->events[i].end_ns = -1;
+        }
+    }
+    if (story->event_count > 1) {
+        qsort(story->events, story->event_count, sizeof *story->events, by_time);
+    }
+    return rc;
+}
+
+/* ---- the whole ---- */
+
+/* What cannot be read is a problem to tell, not the end; only a lack of memory is. */
+static int tell(struct mf_story *story, int rc, const struct mf_errinfo *why, const char *what)
+{
+    return rc == -ENOMEM ? rc : rc < 0 ? add_problem(story, "%s: %s", what, why->msg) : 0;
+}
+
+static int read_parts(struct mf_story *story)
+{
+    struct mf_errinfo why = {0};
+    int rc = mf_flight_processes_read(story->info->dir, &story->processes, &why);
+    rc = tell(story, rc, &why, "the processes cannot be read");
+    if (rc == 0) {
+        rc = mf_timeline_read(story->info, &story->processes, &story->timeline, &why);
+        rc = tell(story, rc, &why, "the time series cannot be read");
+    }
+    if (rc == 0 && story->timeline.why.code != 0) {
+        rc = tell(story, story->timeline.why.code, &story->timeline.why,
+                  "the charts are made from process samples");
+    }
+    if (rc == 0) {
+        rc = read_events(story, &why);
+        rc = tell(story, rc, &why, "the events cannot be read");
+    }
+    return rc;
+}
+
+int mf_story_read(const char *dir, struct mf_story *ret_story, struct mf_errinfo *err)
+{
+    struct mf_story story = {0};
+    int rc = mf_flight_info_read(dir, &story.info, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = read_parts(&story);
+    if (rc < 0) {
+        mf_story_free(&story);
+        return mf_fail(err, rc, "out of memory");
+    }
+    *ret_story = story;
+    return 0;
+}
+
+void mf_story_free(struct mf_story *story)
+{
+    for (size_t i = 0; i < story->event_count; i++) {
+        mf_free(story->events[i].kind);
+        mf_free(story->events[i].text);
+    }
+    mf_free(story->events);
+    for (size_t i = 0; i < story->problem_count; i++) {
+        mf_free(story->problems[i]);
+    }
+    mf_free(story->problems);
+    mf_timeline_free(&story->timeline);
+    mf_flight_processes_free(&story->processes);
+    mf_flight_info_free(story->info);
+    *story = (struct mf_story){0};
+}

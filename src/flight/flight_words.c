@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * flight_words.c -- what happened, in words. See flight/story.h. */
+#include "flight/story.h"
+
+#include "base/fail.h"
+#include "base/heap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void mf_words_signal(struct mf_buffer *out, int signal)
+{
+    const char *name = sigabbrev_np(signal);
+    if (name != NULL) {
+        mf_buffer_printf(out, "SIG%s", name);
+    } else {
+        mf_buffer_printf(out, "signal %d", signal);
+    }
+}
+
+void mf_words_outcome(struct mf_buffer *out, const struct mf_flight_info *info)
+{
+    if (info->state == MF_FLIGHT_RUNNING) {
+        mf_buffer_puts(out, "still running");
+        return;
+    }
+    if (info->state == MF_FLIGHT_DEAD) {
+        mf_buffer_puts(out, "its recorder died; 'mayfly recover' completes it");
+        return;
+    }
+    switch (info->outcome) {
+    case MF_OUTCOME_EXITED:
+        if (info->exit_code == 0) {
+            mf_buffer_puts(out, "succeeded");
+        } else {
+            mf_buffer_printf(out, "failed with exit code %d", info->exit_code);
+        }
+        break;
+    case MF_OUTCOME_SIGNALED:
+        mf_buffer_puts(out, "killed by ");
+        mf_words_signal(out, info->signal);
+        mf_buffer_puts(out, info->core_dumped ? ", core dumped" : "");
+        break;
+    case MF_OUTCOME_OOM:
+        mf_buffer_puts(out, "ran out of memory");
+        break;
+    case MF_OUTCOME_TIMEOUT:
+        mf_buffer_puts(out, "stopped at its time limit");
+        break;
+    case MF_OUTCOME_NOT_FOUND:
+        mf_buffer_puts(out, "command not found");
+        break;
+    case MF_OUTCOME_NOT_EXECUTABLE:
+        mf_buffer_puts(out, "command could not be executed");
+        break;
+    case MF_OUTCOME_RECORDER_LOST:
+        mf_buffer_puts(out, "recorder was killed; how the command ended is not known");
+        break;
+    case MF_OUTCOME_NONE:
+    case MF_OUTCOMES:
+        mf_buffer_puts(out, "ended, it is not known how");
+        break;
+    }
+}
+
+void mf_words_outcome_short(struct mf_buffer *out, const struct mf_flight_info *info)
+{
+    if (info->state == MF_FLIGHT_RUNNING || info->state == MF_FLIGHT_DEAD) {
+        mf_buffer_puts(out, mf_flight_state_name(info->state));
+        return;
+    }
+    switch (info->outcome) {
+    case MF_OUTCOME_EXITED:
+        if (info->exit_code == 0) {
+            mf_buffer_puts(out, "ok");
+        } else {
+            mf_buffer_printf(out, "exit %d", info->exit_code);
+        }
+        break;
+    case MF_OUTCOME_SIGNALED:
+        mf_words_signal(out, info->signal);
+        break;
+    default:
+        mf_buffer_puts(out, mf_flight_outcome_name(info->outcome));
+        break;
+    }
+}
+
+void mf_words_exit(struct mf_buffer *out, const struct mf_flight_process *process)
+{
+    if (!process->ended) {
+        mf_buffer_puts(out, "running");
+    } else if (!process->status_known) {
+        mf_buffer_puts(out, process->oom_killed ? "out of memory" : "not seen");
+    } else if (process->signal != 0) {
+        mf_words_signal(out, process->signal);
+        mf_buffer_puts(out, process->oom_killed    ? " (out of memory)"
+                            : process->core_dumped ? " (core dumped)"
+                                                   : "");
+    } else {
+        mf_buffer_printf(out, process->exit_code == 0 ? "%d" : "exit %d", process->exit_code);
+    }
+}
+
+/* Characters that need no quotes in a shell. */
+static bool is_plain(const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789_-+=./,:@%^";
+    return word[0] != '\0' && word[strspn(word, plain)] == '\0';
+}
+
+void mf_words_command(struct mf_buffer *out, char *const *command)
+{
+    for (char *const *word = command; *word != NULL; word++) {
+        if (word != command) {
+            mf_buffer_putc(out, ' ');
+        }
+        if (is_plain(*word)) {
+            mf_buffer_puts(out, *word);
+            continue;
+        }
+        mf_buffer_putc(out, '\'');
+        for (const char *p = *word; *p != '\0'; p++) {
+            if (*p == '\'') {
+                mf_buffer_puts(out, "'\\''");
+            } else {
+                mf_buffer_putc(out, *p);
+            }
+        }
+        mf_buffer_putc(out, '\'');
+    }
+}
+
+/* ---- processes ---- */
+
+uint64_t mf_process_cpu_ns(const struct mf_flight_process *process)
+{
+    return process->cpu_user_ns + process->cpu_system_ns;
+}
+
+int64_t mf_process_life_ns(const struct mf_flight_process *process, int64_t now_ns)
+{
+    const int64_t end_ns = process->ended ? process->end_ns : now_ns;
+    return end_ns > process->start_ns ? end_ns - process->start_ns : 0;
+}
+
+bool mf_process_failed(const struct mf_flight_process *process)
+{
+    return process->oom_killed ||
+           (process->ended && process->status_known && process->exit_code != 0);
+}
+
+const struct mf_flight_process *mf_process_find(const struct mf_flight_processes *processes,
+                                                uint64_t number)
+{
+    size_t low = 0;
+    size_t high = processes->count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (processes->items[middle].number < number) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < processes->count && processes->items[low].number == number ? &processes->items[low]
+                                                                            : NULL;
+}
+
+const char *mf_process_title(const struct mf_flight_process *process)
+{
+    return process->args != NULL && process->args[0] != '\0' ? process->args : process->comm;
+}
+
+struct order_context {
+    const struct mf_flight_processes *processes;
+    enum mf_process_order order;
+};
+
+static int compare_processes(const void *a, const void *b, void *context)
+{
+    const struct order_context *by = context;
+    const struct mf_flight_process *left = &by->processes->items[*(const size_t *)a];
+    const struct mf_flight_process *right = &by->processes->items[*(const size_t *)b];
+    uint64_t left_key = 0;
+    uint64_t right_key = 0;
+    switch (by->order) {
+    case MF_BY_CPU:
+        left_key = mf_process_cpu_ns(left);
+        right_key = mf_process_cpu_ns(right);
+        break;
+    case MF_BY_MEMORY:
+        left_key = left->rss_peak_bytes;
+        right_key = right->rss_peak_bytes;
+        break;
+    case MF_BY_START: /* the earliest first */
+        left_key = (uint64_t)(right->start_ns > 0 ? right->start_ns : 0);
+        right_key = (uint64_t)(left->start_ns > 0 ? left->start_ns : 0);
+        break;
+    }
+    if (left_key != right_key) {
+        return left_key < right_key ? 1 : -1;
+    }
+    return (left->number > right->number) - (left->number < right->number);
+}
+
+size_t *mf_process_order(const struct mf_flight_processes *processes, enum mf_process_order order)
+{
+    size_t *indexes = mf_calloc(processes->count + 1, sizeof *indexes);
+    if (indexes == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < processes->count; i++) {
+        indexes[i] = i;
+    }
+    struct order_context context = {processes, order};
+    if (processes->count > 1) {
+        qsort_r(indexes, processes->count, sizeof *indexes, compare_processes, &context);
+    }
+    return indexes;
+}
