@@ -3,6 +3,7 @@ mayfly_test(NAME json_write RUNG unit SOURCES unit/test_json_write.c LINK mf_fmt
 mayfly_test(NAME json_read RUNG unit SOURCES unit/test_json_read.c LINK mf_fmt)
 mayfly_test(NAME units RUNG unit SOURCES unit/test_units.c LINK mf_fmt)
 mayfly_test(NAME text RUNG unit SOURCES unit/test_text.c LINK mf_fmt)
+mayfly_test(NAME local_time RUNG unit SOURCES unit/test_local_time.c LINK mf_os mf_fmt)
 mayfly_test(NAME options RUNG unit SOURCES unit/test_options.c LINK cli_frame)
 mayfly_test(NAME fmt RUNG prop SOURCES prop/prop_fmt.c LINK mf_fmt)
 mayfly_test(NAME fmt RUNG fault SOURCES fault/fault_fmt.c LINK mf_fmt cli_frame)

@@ -56,3 +56,11 @@ int mf_clock_sleep_until_ns(int64_t monotonic_ns)
                              .tv_nsec = monotonic_ns % MF_NS_PER_SECOND};
     return -clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
+
+int32_t mf_clock_local_offset_s(int64_t wall_ns)
+{
+    const time_t seconds = wall_ns / MF_NS_PER_SECOND - (wall_ns % MF_NS_PER_SECOND < 0);
+    struct tm local;
+    tzset(); /* localtime_r() need not look at TZ */
+    return localtime_r(&seconds, &local) != NULL ? (int32_t)local.tm_gmtoff : 0;
+}

@@ -18,5 +18,8 @@ int64_t mf_clock_monotonic_ns(const struct mf_clock *clock);
 int64_t mf_clock_coarse_ns(void);
 /* Sleeps until the monotonic time; returns early with -EINTR on a signal. Real clock only. */
 int mf_clock_sleep_until_ns(int64_t monotonic_ns);
+/* Seconds that local time (TZ, else /etc/localtime) is east of UTC at that moment; 0 when it cannot
+ * be told. [any-thread] */
+int32_t mf_clock_local_offset_s(int64_t wall_ns);
 
 #endif
