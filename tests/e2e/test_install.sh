@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What `make install` puts into a prefix is whole: headers that compile alone; a pkg-config file for
-# outside programs, shared and static, C and C++; the listed symbols and no others; the manual and the
+# outside programs, shared and static, C and C++; the listed symbols, no others; the manual and the
 # completions.
 . "$MAYFLY_SOURCE_DIR/tests/lib/expect.sh"
 prefix=$scratch/stage/opt/mayfly
