@@ -1,0 +1,3 @@
+# The laboratory.
+mayfly_test(NAME statistics RUNG unit SOURCES unit/test_statistics.c LINK mf_bench PRIVATE_OF bench)
+mayfly_test(NAME statistics RUNG prop SOURCES prop/prop_statistics.c LINK mf_bench PRIVATE_OF bench)
