@@ -31,7 +31,8 @@ static double binomial_at_most(uint64_t n, double p, int64_t k)
     return sum < 1 ? sum : 1;
 }
 
-/* The quantile of the standard normal distribution, by bisection on erfc: exact enough, never hot. */
+/* The quantile of the standard normal distribution, by bisection on erfc: exact enough, never hot.
+ */
 static double normal_quantile(double probability)
 {
     double low = -40;
@@ -70,7 +71,8 @@ bool mf__quantile_ranks(uint64_t n, double fraction, double level, uint64_t *ret
         *ret_high = high > (double)n ? n : (uint64_t)high;
         return true;
     }
-    /* The lower end is below the quantile unless fewer than `low` values are: P(B <= low - 1) <= tail. */
+    /* The lower end is below the quantile unless fewer than `low` values are: P(B <= low - 1) <=
+     * tail. */
     uint64_t low = 1;
     while (low < n && binomial_at_most(n, fraction, (int64_t)low) <= tail) {
         low++;
@@ -156,8 +158,8 @@ static double u_at_most(size_t n1, size_t n2, size_t u, bool *ret_ok)
     if (ways == NULL) {
         return NAN;
     }
-    /* After the i-th element of b was placed among k of a. The distribution of rank sums less its minimum:
-     * choose n1 of n1 + n2 ranks. */
+    /* After the i-th element of b was placed among k of a. The distribution of rank sums less its
+     * minimum: choose n1 of n1 + n2 ranks. */
     ways[0] = 1;
     for (size_t rank = 0; rank < n1 + n2; rank++) {
         for (size_t k = rank + 1 < n1 ? rank + 1 : n1; k >= 1; k--) {

@@ -137,8 +137,8 @@ double mf__theil_sen(const double *x, const double *y, size_t n, double *scratch
     return mf__quantile_sorted(scratch, count, 0.5);
 }
 
-/* --- bootstrap. A resample of a sorted sample is how often each of its values was drawn, so that order
- * statistics of it need no sorting. */
+/* --- bootstrap. A resample of a sorted sample is how often each of its values was drawn, so that
+ * order statistics of it need no sorting. */
 
 struct resample {
     const double *sorted;
@@ -252,8 +252,8 @@ static void summarize(double *distribution, size_t resamples, double level,
     };
 }
 
-int mf__bootstrap(const double *values, size_t n, enum statistic statistic, size_t resamples, double level,
-                  uint64_t seed, struct bench_estimate *ret_estimate)
+int mf__bootstrap(const double *values, size_t n, enum statistic statistic, size_t resamples,
+                  double level, uint64_t seed, struct bench_estimate *ret_estimate)
 {
     double *sorted = mf_malloc(n * sizeof *sorted);
     uint32_t *times = mf_malloc(n * sizeof *times);
@@ -266,7 +266,8 @@ int mf__bootstrap(const double *values, size_t n, enum statistic statistic, size
         for (size_t i = 0; i < n; i++) {
             times[i] = 1;
         }
-        struct bench_estimate estimate = {.point_estimate = resample_statistic(&resample, statistic)};
+        struct bench_estimate estimate = {.point_estimate =
+                                              resample_statistic(&resample, statistic)};
         struct mf_rng rng;
         mf_rng_seed(&rng, seed);
         for (size_t i = 0; i < resamples; i++) {
@@ -329,7 +330,8 @@ struct jump {
 };
 
 /* What speaks for a change of level just before values[at]. scratch: 2 * (before + after). */
-static struct jump jump_at(const double *values, size_t before, size_t at, size_t after, double *scratch)
+static struct jump jump_at(const double *values, size_t before, size_t at, size_t after,
+                           double *scratch)
 {
     const double *window = values + at - before;
     const size_t n = before + after;
@@ -345,7 +347,9 @@ static struct jump jump_at(const double *values, size_t before, size_t at, size_
     return (struct jump){
         .gain = absolute_residuals(window, n, both) - absolute_residuals(window, before, left) -
                 absolute_residuals(values + at, after, right),
-        .score = distance == 0 ? 0 : spread > 0 ? distance / spread : INFINITY,
+        .score = distance == 0 ? 0
+                 : spread > 0  ? distance / spread
+                               : INFINITY,
         .fraction = left != 0 ? fabs(right / left - 1) : INFINITY,
     };
 }
@@ -368,7 +372,8 @@ size_t mf__change_points(const double *values, size_t n, size_t window, double f
     /* A candidate counts where it explains more than any other nearby. */
     for (size_t at = 0; gains != NULL && at < n && found < max; at++) {
         bool best = gains[at] > 0;
-        for (size_t k = at > window / 2 ? at - window / 2 : 0; best && k <= at + window / 2 && k < n; k++) {
+        for (size_t k = at > window / 2 ? at - window / 2 : 0;
+             best && k <= at + window / 2 && k < n; k++) {
             best = gains[k] < gains[at] || k == at || (gains[k] == gains[at] && k > at);
         }
         if (best) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * prop_statistics.c -- the intervals and tests hold what they promise, by simulation: 95 % intervals cover
- * in 94 to 96 %, and tests reject a true null at most as often as they say. */
+ * prop_statistics.c -- the intervals and tests hold what they promise, by simulation: 95 %
+ * intervals cover in 94 to 96 %, and tests reject a true null at most as often as they say. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,15 +55,18 @@ static void bootstrap_covers(void **state)
             values[i] = log_normal(&rng);
         }
         struct bench_estimate e;
-        assert_int_equal(mf__bootstrap(values, 100, STATISTIC_MEAN, 1000, 0.95, (uint64_t)run, &e), 0);
+        assert_int_equal(mf__bootstrap(values, 100, STATISTIC_MEAN, 1000, 0.95, (uint64_t)run, &e),
+                         0);
         mean_in += e.confidence_interval.lower_bound <= true_mean &&
                    true_mean <= e.confidence_interval.upper_bound;
-        assert_int_equal(mf__bootstrap(values, 100, STATISTIC_MEDIAN, 1000, 0.95, (uint64_t)run, &e), 0);
-        median_in += e.confidence_interval.lower_bound <= 100 &&
-                     100 <= e.confidence_interval.upper_bound;
+        assert_int_equal(
+            mf__bootstrap(values, 100, STATISTIC_MEDIAN, 1000, 0.95, (uint64_t)run, &e), 0);
+        median_in +=
+            e.confidence_interval.lower_bound <= 100 && 100 <= e.confidence_interval.upper_bound;
     }
     assert_share("95 % bootstrap intervals that hold the mean", mean_in / (double)runs, 0.93, 0.96);
-    assert_share("95 % bootstrap intervals that hold the median", median_in / (double)runs, 0.935, 0.965);
+    assert_share("95 % bootstrap intervals that hold the median", median_in / (double)runs, 0.935,
+                 0.965);
 }
 
 static void quantile_intervals_cover(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_statistics.c -- the laboratory's statistics against values that are known: worked by hand, from
- * tables in print, or by counting all cases. */
+ * test_statistics.c -- the laboratory's statistics against values that are known: worked by hand,
+ * from tables in print, or by counting all cases. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -115,7 +115,8 @@ static void mann_whitney_exact(void **state)
     /* All equal: no evidence. */
     const double same[] = {3, 3, 3, 3};
     assert_near(mf__mann_whitney(same, 4, same, 4), 1, 1e-12);
-    /* Ties, counted by hand: ranks 1, 2.5 | 2.5, 4; of the 6 choices of two, sums are 3.5 3.5 5 5 6.5 6.5. */
+    /* Ties, counted by hand: ranks 1, 2.5 | 2.5, 4; of the 6 choices of two, sums are 3.5 3.5 5
+     * 5 6.5 6.5. */
     const double tied_a[] = {1, 2};
     const double tied_b[] = {2, 3};
     assert_near(mf__mann_whitney(tied_a, 2, tied_b, 2), 4.0 / 6, 1e-12);
@@ -132,7 +133,8 @@ static void shift_with_interval(void **state)
     struct bench_interval interval;
     assert_true(mf__hodges_lehmann(a, 8, b, 8, 0.95, scratch, &shift, &interval));
     assert_near(shift, 10, 1e-12);
-    /* The critical value of U for 8 and 8 at 0.05 is 13: 14 differences lie outside on either side. */
+    /* The critical value of U for 8 and 8 at 0.05 is 13: 14 differences lie outside on either side.
+     */
     double differences[64];
     for (int i = 0; i < 64; i++) {
         differences[i] = a[i / 8] - b[i % 8];
