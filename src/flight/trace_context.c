@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * trace_context.c -- see trace_context.h.
+ *
+ * traceparent = version "-" trace-id "-" parent-id "-" flags, all lower-case hexadecimal of 2, 32, 16
+ * and 2 digits. Ids of zeros only are not valid, nor is version ff. A later version may go on after
+ * another dash; it is continued as version 00, as the specification asks.
+ */
+#include "trace_context.h"
+
+#include "os/random.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool is_hex(const char *text, size_t len)
+{
+    return strspn(text, "0123456789abcdef") >= len;
+}
+
+static bool is_id(const char *text, size_t len)
+{
+    return is_hex(text, len) && strspn(text, "0") < len;
+}
+
+static bool is_valid(const char *text)
+{
+    const size_t len = text != NULL ? strnlen(text, 512) : 0;
+    return len >= 55 && is_hex(text, 2) && memcmp(text, "ff", 2) != 0 && text[2] == '-' &&
+           is_id(text + 3, 32) && text[35] == '-' && is_id(text + 36, 16) && text[52] == '-' &&
+           is_hex(text + 53, 2) && (len == 55 || (memcmp(text, "00", 2) != 0 && text[55] == '-'));
+}
+
+static void random_id(char *text, size_t digits)
+{
+    uint8_t bytes[16];
+    do {
+        mf_random_fill(bytes, digits / 2);
+        for (size_t i = 0; i < digits / 2; i++) {
+            snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+        }
+    } while (!is_id(text, digits));
+}
+
+void mf__trace_context_new(const char *traceparent, struct mf_trace_context *ret_context)
+{
+    struct mf_trace_context context = {.flags = "01"};
+    if (is_valid(traceparent)) {
+        memcpy(context.trace_id, traceparent + 3, 32);
+        memcpy(context.parent_span_id, traceparent + 36, 16);
+        memcpy(context.flags, traceparent + 53, 2);
+    } else {
+        random_id(context.trace_id, 32);
+    }
+    random_id(context.span_id, 16);
+    *ret_context = context;
+}
+
+void mf__trace_context_format(const struct mf_trace_context *context,
+                              char ret_text[MF_TRACEPARENT_LEN])
+{
+    snprintf(ret_text, MF_TRACEPARENT_LEN, "00-%s-%s-%s", context->trace_id, context->span_id,
+             context->flags);
+}
