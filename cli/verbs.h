@@ -7,6 +7,7 @@
 #include "verb.h"
 
 #define CLI_VERB_MAP(X)                                                                            \
+    X(run)                                                                                         \
     X(completion)                                                                                  \
     X(help)
 

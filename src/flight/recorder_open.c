@@ -93,7 +93,7 @@ static void reduce_name(const char *name, char reduced[33])
     }
 }
 
-static void make_id(struct mf_flight_info *info)
+static int make_id(struct mf_flight_info *info, struct mf_errinfo *err)
 {
     char reduced[33];
     char moment[32];
@@ -103,8 +103,9 @@ static void make_id(struct mf_flight_info *info)
     gmtime_r(&seconds, &utc);
     strftime(moment, sizeof moment, "%Y%m%d-%H%M%S", &utc);
     reduce_name(info->name, reduced);
-    mf_random_fill(&suffix, sizeof suffix);
+    const int ret = mf_random_bytes(&suffix, sizeof suffix, err);
     snprintf(info->id, sizeof info->id, "%s-%s-%04x", moment, reduced, suffix);
+    return ret;
 }
 
 static int describe(struct mf_recorder *recorder, struct mf_errinfo *err)
@@ -134,8 +135,13 @@ static int describe(struct mf_recorder *recorder, struct mf_errinfo *err)
         info->boot_id == NULL) {
         return mf_fail(err, -ENOMEM, "no memory to describe the flight");
     }
-    make_id(info);
-    mf__trace_context_new(getenv("TRACEPARENT"), &recorder->trace);
+    int ret = make_id(info, err);
+    if (ret == 0) {
+        ret = mf__trace_context_new(getenv("TRACEPARENT"), &recorder->trace, err);
+    }
+    if (ret < 0) {
+        return ret;
+    }
     memcpy(info->trace_id, recorder->trace.trace_id, sizeof info->trace_id);
     memcpy(info->span_id, recorder->trace.span_id, sizeof info->span_id);
     memcpy(info->parent_span_id, recorder->trace.parent_span_id, sizeof info->parent_span_id);

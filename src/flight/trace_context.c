@@ -34,29 +34,40 @@ static bool is_valid(const char *text)
            is_hex(text + 53, 2) && (len == 55 || (memcmp(text, "00", 2) != 0 && text[55] == '-'));
 }
 
-static void random_id(char *text, size_t digits)
+static int random_id(char *text, size_t digits, struct mf_errinfo *err)
 {
     uint8_t bytes[16];
     do {
-        mf_random_fill(bytes, digits / 2);
+        const int ret = mf_random_bytes(bytes, digits / 2, err);
+        if (ret < 0) {
+            return ret;
+        }
         for (size_t i = 0; i < digits / 2; i++) {
             snprintf(text + 2 * i, 3, "%02x", bytes[i]);
         }
     } while (!is_id(text, digits));
+    return 0;
 }
 
-void mf__trace_context_new(const char *traceparent, struct mf_trace_context *ret_context)
+int mf__trace_context_new(const char *traceparent, struct mf_trace_context *ret_context,
+                          struct mf_errinfo *err)
 {
+    int ret = 0;
     struct mf_trace_context context = {.flags = "01"};
     if (is_valid(traceparent)) {
         memcpy(context.trace_id, traceparent + 3, 32);
         memcpy(context.parent_span_id, traceparent + 36, 16);
         memcpy(context.flags, traceparent + 53, 2);
     } else {
-        random_id(context.trace_id, 32);
+        ret = random_id(context.trace_id, 32, err);
     }
-    random_id(context.span_id, 16);
-    *ret_context = context;
+    if (ret == 0) {
+        ret = random_id(context.span_id, 16, err);
+    }
+    if (ret == 0) {
+        *ret_context = context;
+    }
+    return ret;
 }
 
 void mf__trace_context_format(const struct mf_trace_context *context,

@@ -3,6 +3,8 @@
 #ifndef FLIGHT_TRACE_CONTEXT_H
 #define FLIGHT_TRACE_CONTEXT_H
 
+#include <mayfly/error.h>
+
 #define MF_TRACEPARENT_LEN 56 /* with its NUL */
 
 struct mf_trace_context {
@@ -13,7 +15,8 @@ struct mf_trace_context {
 };
 
 /* A new span below the given TRACEPARENT, or of a new, sampled trace when that is NULL or not valid. */
-void mf__trace_context_new(const char *traceparent, struct mf_trace_context *ret_context);
+int mf__trace_context_new(const char *traceparent, struct mf_trace_context *ret_context,
+                          struct mf_errinfo *err);
 /* What the command gets as TRACEPARENT. */
 void mf__trace_context_format(const struct mf_trace_context *context,
                               char ret_text[MF_TRACEPARENT_LEN]);
