@@ -7,9 +7,11 @@
 #include "suggest.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 bool cli_dispatch_find(int count, char **words, struct cli_found *ret_found)
 {
@@ -107,6 +109,10 @@ static int check_output(int exit_code)
     const bool failed = fflush(stdout) != 0 || failed_before;
     if (!failed) {
         return exit_code;
+    }
+    if (errno == 0) { /* what failed was a write before, and its reason is gone: ask again */
+        struct pollfd item = {.fd = STDOUT_FILENO, .events = POLLOUT};
+        errno = poll(&item, 1, 0) > 0 && (item.revents & POLLERR) != 0 ? EPIPE : 0;
     }
     if (errno == EPIPE) {
         return 128 + SIGPIPE;
