@@ -31,6 +31,15 @@ fuzz: build-fuzz ## libFuzzer on every parser, FUZZ_SECONDS=60 each
 cov: build-cov ## the tests, and which lines of src/ and cli/ they reach
 	@scripts/coverage
 
+bench: ## the benchmarks, from the release build (docs/benchmarks.md); BENCH="--json .."
+	@bench/run all $(BENCH)
+
+bench-quick: ## the same with fewer and shorter samples
+	@bench/run all --quick $(BENCH)
+
+bench-%: FORCE
+	@bench/run $* $(BENCH)
+
 install: build-release ## into PREFIX=/usr/local, below DESTDIR
 	@cmake --install build/release --prefix "$(PREFIX)"
 
@@ -46,7 +55,7 @@ clean: ## remove build/
 	@rm -rf build
 
 help: ## this list
-	@awk -F ': *[^#]*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ': *[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 # A preset is configured once; after that the build notices by itself what has changed.
 build-%: FORCE
@@ -54,4 +63,4 @@ build-%: FORCE
 	@cmake --build build/$*
 
 FORCE:
-.PHONY: dev release demo test asan tsan clang fuzz cov install format lint clean help FORCE
+.PHONY: dev release demo test bench bench-quick asan tsan clang fuzz cov install format lint clean help FORCE

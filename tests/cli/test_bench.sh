@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+# The benchmark programs run, take their options, and write what a reader of their JSON needs. No
+# figure is compared with anything: that would be a test of the machine.
+. "$MAYFLY_SOURCE_DIR/tests/lib/expect.sh"
+bin=$MAYFLY_BINARY_DIR/bench
+export TMPDIR=$scratch
+
+# ---- every case runs; the names are those that docs and comparisons use ----
+expect 0 "$bin/bench_record" --once 100
+expect 0 "$bin/bench_write_path" --once 100
+expect 0 "$bin/bench_record" --rounds 1 --quick --json
+for name in record/single_series record/series_count/{1,10,30,100} \
+    record_batch/series_count/{1,10,30,100} record/30_series_throughput record/atomic_increment \
+    noise/same_again noise/empty_timer; do
+    stdout_has "\"name\": \"$name\""
+done
+stdout_has '"schema": "mayfly-bench/1"'
+stdout_has '"ratio_to_baseline"'
+
+# ---- a filter lets the baseline through, for the ratios, and nothing else ----
+expect 0 "$bin/bench_record" --rounds 1 --quick --filter counter/single --json
+stdout_has '"name": "counter/single"'
+stdout_has '"name": "record/atomic_increment"'
+! grep -q record/single_series "$out" || complain "--filter let record/single_series through"
+
+expect 0 "$bin/bench_write_path" --rounds 1 --json
+for name in 'record()' 'atomic increment' 'write()' 'UDP send' 'empty timer'; do
+    stdout_has "\"name\": \"$name\""
+done
+
+# ---- mistakes ----
+expect 64 "$bin/bench_record" --rounds 0
+stderr_has '--rounds takes a number'
+expect 64 "$bin/bench_record" --filter
+expect 64 "$bin/bench_record" --unknown
+expect 0 "$bin/bench_record" --help
+expect 1 env TMPDIR="$scratch/absent" "$bin/bench_record" --once 1
+stderr_has "$scratch/absent"
+
+left=$(find "$scratch" -name 'mayfly-bench-*')
+[ -z "$left" ] || complain "left behind: $left"
+finish
