@@ -307,9 +307,9 @@ unsigned mf__ring_merge_late(struct mf_metrics *store, struct store_series *seri
         if (open.slot == at) {
             merge_aggregate(series, &open.aggregate, aggregate);
             mf__open_publish(store, series, t, at, &open.aggregate, open.through);
-        } else {
-            ring_merge(store, series, t, at, aggregate);
+            break; /* the tiers above have it from this slot, when that is over */
         }
+        ring_merge(store, series, t, at, aggregate);
     }
     return merged;
 }
