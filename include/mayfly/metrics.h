@@ -362,7 +362,7 @@ MF_API double mf_histogram_error(const struct mf_histogram *histogram);
 /* Values <= bound, for the cumulative buckets of exposition formats; exact when bound is a power of two. */
 MF_API uint64_t mf_histogram_count_below(const struct mf_histogram *histogram, double bound);
 
-/* --- many stores ---------------------------------------------------------------------------------- */
+/* --- many stores; sealing --------------------------------------------------------------------------- */
 
 /* Calls visit with the path of every store at and below the directory `root`, in order of their paths; a
  * non-zero return ends it and is returned. Symbolic links are not followed, nothing inside a store is
@@ -370,6 +370,37 @@ MF_API uint64_t mf_histogram_count_below(const struct mf_histogram *histogram, d
 MF_API MF_MUST_CHECK int mf_metrics_discover(const char *root, const struct mf_env *env,
                                              int (*visit)(void *context, const char *path),
                                              void *context, struct mf_errinfo *err);
+
+struct mf_metrics_seal_report {
+    uint64_t slab_bytes;    /* before */
+    uint64_t archive_bytes; /* after */
+    uint64_t series;
+    uint64_t points;        /* slots, over all series and tiers */
+    uint64_t finest_points; /* slots of the first tiers */
+};
+
+/* Compresses a store that nobody writes into `metrics.archive`, reads that back and compares it, and only
+ * then removes `metrics.slab`. Queries answer the same as before. A store that was abandoned is repaired
+ * first. Done again after an interruption at any point it completes. Errors: MF_ELOCKED (a writer has
+ * it), MF_ECLOSED (sealed already), MF_ENOTFOUND, MF_ECORRUPT, -ENOSPC, -errno; on each of them the slab
+ * is still there. ret_report may be NULL. [any-thread] */
+MF_API MF_MUST_CHECK int mf_metrics_seal(const char *path, const struct mf_env *env,
+                                         struct mf_metrics_seal_report *ret_report,
+                                         struct mf_errinfo *err);
+
+struct mf_metrics_verify_report {
+    uint32_t state; /* enum mf_metrics_state */
+    uint64_t file_bytes;
+    uint64_t series;
+    uint64_t points;
+    uint64_t blocks; /* of an archive: that were checked against their checksums */
+};
+
+/* Reads everything in a store and checks it: checksums, order, ranges, that minimum <= maximum and so on.
+ * MF_ECORRUPT says what is wrong first, and where. ret_report may be NULL. [any-thread] */
+MF_API MF_MUST_CHECK int mf_metrics_verify(const char *path, const struct mf_env *env,
+                                           struct mf_metrics_verify_report *ret_report,
+                                           struct mf_errinfo *err);
 
 #ifdef __cplusplus
 }

@@ -144,6 +144,14 @@ static void append_label(char *text, size_t room, const char *name, const char *
              value);
 }
 
+static void close_labels(char *text, size_t room)
+{
+    const size_t len = strlen(text);
+    if (strchr(text, '{') != NULL) {
+        snprintf(text + len, room - len, "}");
+    }
+}
+
 static void get_sample(struct piece in, const char *series, struct sample_list *list)
 {
     struct field field;
@@ -178,8 +186,8 @@ static void get_series_v1(struct piece in, struct sample_list *list)
             free(name);
             free(value);
         } else if (field.number == 2) {
-            if (!closed && strchr(text, '{') != NULL) {
-                strcat(text, "}");
+            if (!closed) {
+                close_labels(text, sizeof text);
             }
             closed = true;
             get_sample(field.bytes, text, list);
@@ -204,9 +212,7 @@ static void get_series_v2(struct piece in, char **symbols, size_t symbol_count,
                 }
                 append_label(text, sizeof text, symbols[name], symbols[value], last);
             }
-            if (strchr(text, '{') != NULL) {
-                strcat(text, "}");
-            }
+            close_labels(text, sizeof text);
         } else if (field.number == 2) {
             get_sample(field.bytes, text, list);
         }
