@@ -25,6 +25,15 @@ function(mayfly_module)
   set_property(GLOBAL APPEND PROPERTY MAYFLY_LIBRARIES ${M_LINK})
 endfunction()
 
+# What the sanitizers are told by every test: an allocation that is too large returns NULL, as it does
+# without them.
+set(MAYFLY_SANITIZER_ENV "")
+if(MAYFLY_SANITIZE)
+  string(CONCAT MAYFLY_SANITIZER_ENV "ASAN_OPTIONS=allocator_may_return_null=1;"
+    "UBSAN_OPTIONS=print_stacktrace=1;"
+    "TSAN_OPTIONS=allocator_may_return_null=1:second_deadlock_stack=1;")
+endif()
+
 # mayfly_test(NAME <n> RUNG <unit|prop|fault|crash|golden|cli|e2e> SOURCES ... LINK ...
 #             [PRIVATE_OF <module>] [TIMEOUT s])
 # A cmocka program run by CTest; exit code 77 means skipped.
@@ -46,7 +55,8 @@ function(mayfly_test)
     set(T_TIMEOUT 120)
   endif()
   set_tests_properties(${T_RUNG}/${T_NAME} PROPERTIES LABELS ${T_RUNG} SKIP_RETURN_CODE 77
-    TIMEOUT ${T_TIMEOUT} ENVIRONMENT "MAYFLY_BINARY_DIR=${CMAKE_BINARY_DIR};MAYFLY_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
+    TIMEOUT ${T_TIMEOUT}
+    ENVIRONMENT "${MAYFLY_SANITIZER_ENV}MAYFLY_BINARY_DIR=${CMAKE_BINARY_DIR};MAYFLY_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
 endfunction()
 
 # mayfly_script_test(NAME <n> RUNG <cli|e2e|...> SCRIPT <path> [TIMEOUT s]): a shell script, same exit codes.
@@ -58,7 +68,7 @@ function(mayfly_script_test)
   endif()
   set_tests_properties(${T_RUNG}/${T_NAME} PROPERTIES LABELS ${T_RUNG} SKIP_RETURN_CODE 77
     TIMEOUT ${T_TIMEOUT}
-    ENVIRONMENT "MAYFLY=$<TARGET_FILE:mayfly>;MAYFLY_BINARY_DIR=${CMAKE_BINARY_DIR};MAYFLY_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
+    ENVIRONMENT "${MAYFLY_SANITIZER_ENV}MAYFLY=$<TARGET_FILE:mayfly>;MAYFLY_BINARY_DIR=${CMAKE_BINARY_DIR};MAYFLY_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
 endfunction()
 
 # mayfly_fuzz(NAME <n> SOURCES ... LINK ... CORPUS <dir>): with MAYFLY_FUZZ a libFuzzer program that CTest

@@ -86,7 +86,7 @@ static void carries_colors_over_lines(void **state)
     assert_string_equal(out.data, "\x1b[31mone\x1b[0m|\x1b[31mtwo\x1b[0m|\x1b[31m\x1b[mthree|four");
     mf_buffer_clear(&out);
     for (int i = 0; i < 100; i++) { /* as many colours as anybody may send */
-        mf_terminal_clean_line(&cleaner, &out, "\x1b[1m\x1b[38;2;10;20;30m", 22);
+        mf_terminal_clean_line(&cleaner, &out, "\x1b[1m\x1b[38;2;10;20;30m", 20);
     }
     assert_true(cleaner.active_len <= sizeof cleaner.active);
     mf_buffer_free(&out);
