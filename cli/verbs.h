@@ -8,6 +8,7 @@
 
 #define CLI_VERB_MAP(X)                                                                            \
     X(run)                                                                                         \
+    X(doctor)                                                                                      \
     X(completion)                                                                                  \
     X(help)
 
