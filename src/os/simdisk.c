@@ -4,36 +4,40 @@
  *
  * Model
  *   A file has the content that programs see, the content that is durable, and between the two a
- * list of changes: writes (split at pages of 4096 bytes) and changes of length. A sync applies the
- * list to the durable content and empties it. A directory has visible and durable entries; between
- * them lies one list of operations for the whole disk: a name taken away, a name added, or both at
- * once (rename, which is atomic). Syncing a file does not make its name durable, nor the reverse.
+ *   list of changes: writes (split at pages of 4096 bytes) and changes of length. A sync applies
+ *   the list to the durable content and empties it. A directory has visible and durable entries;
+ *   between them lies one list of operations for the whole disk: a name taken away, a name added,
+ *   or both at once (rename, which is atomic). Syncing a file does not make its name durable, nor
+ *   the reverse.
  *
  * Power cut
  *   Data.  Each sector of 512 bytes decides for itself how many of the changes that touch it it
- * got: all (1/2), none (1/4), some (1/8), or some with the last one only up to a random byte (1/8).
- * In one cut out of four all sectors stop at the same change instead, as on a disk that keeps the
- * order. Length.  Takes the value after a random change, because it is metadata and kept in order.
- * A sector cannot show what was cut off before that point. Names.  Each operation is kept or
- * dropped (in one cut out of four: a beginning of the list is kept), but one that touches a name
- * whose earlier operation was dropped is dropped too. Everything is drawn from the seed of the cut.
+ *   got: all (1/2), none (1/4), some (1/8), or some with the last one only up to a random byte
+ *   (1/8). In one cut out of four all sectors stop at the same change instead, as on a disk that
+ *   keeps the order.
+ *   Length.  Takes the value after a random change, because it is metadata and kept in order. A
+ *   sector cannot show what was cut off before that point; nor, in pages that were cut off after
+ *   it, what was written there later.
+ *   Names.  Each operation is kept or dropped (in one cut out of four: a beginning of the list is
+ *   kept), but one that touches a name whose earlier operation was dropped is dropped too.
+ *   Everything is drawn from the seed of the cut.
  *
  * Mapped memory
- *   A file that is mapped moves into a memory file, so that mappings, reads and writes see the same
- *   bytes. What programs store through a mapping is found by comparison with what was noticed
- * before, at every operation on the file and at the cut, and becomes changes sector by sector.
- * Versions that come and go between two such moments are not seen. Syncing a part of a mapping
- * makes the pages of that part durable, and the length; when the file also changed its length, all
- * of it (as a file system may at any time).
+ *   A file that is mapped moves into a memory file, so that mappings, reads and writes see the
+ *   same bytes. What programs store through a mapping is found by comparison with what was
+ *   noticed before, at every operation on the file and at the cut, and becomes changes sector by
+ *   sector. Versions that come and go between two such moments are not seen. Syncing a part of a
+ *   mapping makes the pages of that part durable, and the length; when the file also changed its
+ *   length, all of it (as a file system may at any time).
  *
  * Failed syncs
  *   Some of the changes get through and all are forgotten: they can be read, but no later sync
- * writes them. Linux behaves so on ext4, xfs and btrfs, which mark the pages clean.
+ *   writes them. Linux behaves so on ext4, xfs and btrfs, which mark the pages clean.
  *
  * Full disk
- *   Space is counted per page of visible content; holes take none. A write takes the pages that fit
- * and fails with -ENOSPC then. A page of a hole that is stored to through a mapping while there is
- * no room is an -ENOSPC of the next sync (the real thing is a SIGBUS).
+ *   Space is counted per page of visible content; holes take none. A write takes the pages that
+ *   fit and fails with -ENOSPC then. A page of a hole that is stored to through a mapping while
+ *   there is no room is an -ENOSPC of the next sync (the real thing is a SIGBUS).
  *
  * Concurrency
  *   One lock per disk around every operation. The hook runs outside of it.

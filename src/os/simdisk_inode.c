@@ -420,16 +420,16 @@ static void draw_fates(const struct sim_inode *inode, struct sim_fate *fates, si
         int32_t between = (int32_t)mf_rng_below(rng, (uint64_t)count);
         uint32_t tear = luck == 7 ? (uint32_t)mf_rng_below(rng, SIM_SECTOR) : SIM_SECTOR;
         int32_t limit = in_order ? metadata : luck < 4 ? count - 1 : luck < 6 ? -1 : between;
-        /* A sector cannot hold what was cut off before it, nor what came after a cut that is lost.
-         */
+        /* A sector cannot hold what was cut off, once the cut is there. Without it, what was
+         * written behind the cut later went to other blocks, which nobody finds; but the page that
+         * the cut went through was written in place. */
         for (int32_t i = 0; i < count; i++) {
             const struct sim_change *change = &inode->changes[i];
-            if (change->resize && s >= change->offset / SIM_SECTOR) {
-                if (i <= metadata && limit < i) {
-                    limit = i;
-                } else if (i > metadata && limit >= i) {
-                    limit = i - 1;
-                }
+            uint64_t moved = mf_align_up(change->offset, SIM_PAGE) / SIM_SECTOR;
+            if (change->resize && i <= metadata && s >= change->offset / SIM_SECTOR && limit < i) {
+                limit = i;
+            } else if (change->resize && i > metadata && s >= moved && limit >= i) {
+                limit = i - 1;
             }
         }
         fates[s] = (struct sim_fate){limit, -1, tear};

@@ -4,65 +4,70 @@
  *
  * Format (docs/formats.md has the byte offsets)
  *   A header of 64 bytes with a random salt, then records, each a frame of 32 bytes and its
- * payload, padded to 8. A frame holds its own checksum, that of the record before it, length, type,
- * sequence number, and the highest sequence number that was durable when the record was made. A
- * mark is a frame without payload that only says the last.
+ *   payload, padded to 8. A frame holds its own checksum, that of the record before it, length,
+ *   type, sequence number, and the highest sequence number that was durable when the record was
+ *   made. A mark is a frame without payload that only says the last.
  *
  * Validity
  *   A record is whole when its CRC32C over frame and payload, seeded with the header's, is right:
- * each record can be judged alone, and one of another file never passes. It is the next one when it
- * also names the checksum of the record before and has the next number: so neither a stale block
- * nor a reordered one ever continues the log. The log ends before the first place that is not the
- * next record.
+ *   each record can be judged alone, and one of another file never passes. It is the next one
+ *   when it also names the checksum of the record before and has the next number: so neither a
+ *   stale block nor a reordered one ever continues the log. The log ends before the first place
+ *   that is not the next record.
  *
  * Torn or corrupt
  *   Sectors that were not synced reach the disk in any order, so after a power cut a whole record
- * may stand behind a broken one; that alone is no corruption. But each record attests what was
- * durable before it. So when a record behind the bad place attests the number that should stand
- * there, the file was damaged later: MF_ECORRUPT, and nothing is changed. Otherwise the bad place
- * is the torn end of a crash: it is cut off at the next open, and how much was cut is reported. A
- * log that is closed with everything synced ends in a mark, so that damage to its last records is
- * known as such too. What no record attests can be told from outside (options.expect_seq).
+ *   may stand behind a broken one; that alone is no corruption. But each record attests what was
+ *   durable before it. So when a record behind the bad place attests the number that should stand
+ *   there, the file was damaged later: MF_ECORRUPT, and nothing is changed. Otherwise the bad
+ *   place is the torn end of a crash: it is cut off at the next open, and how much was cut is
+ *   reported. A log that is closed with everything synced ends in a mark, so that damage to its
+ *   last records is known as such too. What no record attests can be told from outside
+ *   (options.expect_seq).
  *
  * Write path
  *   append: record into the buffer, in the order of the lock; buffer into the page cache by
- * write(), at once or when it is full or has waited flush_delay_ns; fdatasync by whoever waits for
- * it. Room may be reserved ahead (zeros behind the last record mean the end), which spares each
- * sync the update of the length. A write that fails is read back: whole records that got through
- * count as written, the rest is cut off again and stays in the buffer, so that a full disk loses
- * nothing and work goes on when there is space. An append whose record would have to wait there
- * although its durability says otherwise takes it back and fails.
+ *   write(), at once or when it is full or has waited flush_delay_ns; fdatasync by whoever waits
+ *   for it. Room may be reserved ahead (zeros behind the last record mean the end), which spares
+ *   each sync the update of the length.
+ *   A write that fails is read back: whole records that got through count as written, the rest is
+ *   cut off again and stays in the buffer, so that a full disk loses nothing and work goes on
+ *   when there is space. An append whose record would have to wait there although its durability
+ *   says otherwise takes it back and fails.
  *
  * Group commit
- *   mf_reclog_sync() waits while another thread syncs. Then, if its record is still not durable, it
- *   becomes the one that syncs: it writes the buffer, notes the last number, leaves the lock, calls
- *   fdatasync, publishes the number and wakes the others. Everything that is appended during a sync
- * is covered by the next one, whoever starts it. A lone thread so pays for one fdatasync and no
- * switch of threads. The log's own thread runs only for delays: it writes a buffer that has waited
- * long enough, and with INTERVAL it is one more caller of sync.
+ *   mf_reclog_sync() waits while another thread syncs. Then, if its record is still not durable,
+ *   it becomes the one that syncs: it writes the buffer, notes the last number, leaves the lock,
+ *   calls fdatasync, publishes the number and wakes the others. Everything that is appended
+ *   during a sync is covered by the next one, whoever starts it. A lone thread so pays for one
+ *   fdatasync and no switch of threads. The log's own thread runs only for delays: it writes a
+ *   buffer that has waited long enough, and with INTERVAL it is one more caller of sync.
  *
  * Failed sync
  *   Linux forgets what it could not write: the next fdatasync would succeed without the data. So
- * the log is poisoned: every later call fails, durable_seq stays where it was. The pages still look
- * good to whoever opens the file next on the same machine; so the first sync after an open rewrites
- * those recovered records that nothing attests, before it calls fdatasync. With SYNC and INTERVAL
- * that happens in open itself: what open found is then as durable as what is appended.
+ *   the log is poisoned: every later call fails, durable_seq stays where it was. The pages still
+ *   look good to whoever opens the file next on the same machine; so the first sync after an open
+ *   rewrites those recovered records that nothing attests, before it calls fdatasync. With SYNC
+ *   and INTERVAL that happens in open itself: what open found is then as durable as what is
+ *   appended.
  *
  * Recovery
  *   Reads the file once. The cut of a torn tail is synced before the first append, because
- * otherwise a record that was cut could come back behind a new one with the same content. Opening
- * is idempotent.
+ *   otherwise a record that was cut could come back behind a new one with the same content.
+ *   Opening is idempotent.
  *
  * Concurrency
- *   One lock guards the state; it is held during write(), never during fdatasync. One flock keeps a
- *   second writer out. Readers need no lock: they read what is whole and stop before what is not;
- * to tell a record on its way from the end of a dead writer they ask whether the flock is held.
+ *   One lock guards the state; it is held during write(), never during fdatasync. One flock keeps
+ *   a second writer out. Readers need no lock: they read what is whole and stop before what is
+ *   not; to tell a record on its way from the end of a dead writer they ask whether the flock is
+ *   held.
  *
  * Limits
  *   64 MiB per record; one file only, rotation is the caller's (first_seq continues the numbers).
- * The salt guards against accident, not against somebody who can read the file and forges records.
- *   While the disk is full, delayed records wait longer than flush_delay_ns, up to buffer_bytes of
- * them.
+ *   The salt guards against accident, not against somebody who can read the file and forges
+ *   records.
+ *   While the disk is full, delayed records wait longer than flush_delay_ns, up to buffer_bytes
+ *   of them.
  */
 #include "reclog_private.h"
 #include "base/check.h"

@@ -109,3 +109,9 @@ bool mf__reclog_frame_whole(const uint8_t *in, uint32_t header_crc,
 {
     return record_crc(in, header_crc, mf__reclog_total(frame->len)) == frame->crc;
 }
+
+bool mf__reclog_follows(const struct reclog_frame *frame, uint64_t next_seq, uint32_t previous_crc)
+{
+    bool mark = frame->flags == RECLOG_FLAG_MARK;
+    return frame->previous_crc == previous_crc && frame->seq == next_seq - (mark ? 1 : 0);
+}

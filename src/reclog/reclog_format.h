@@ -61,6 +61,9 @@ bool mf__reclog_frame_get(const uint8_t *in, struct reclog_frame *ret_frame);
 bool mf__reclog_frame_whole(const uint8_t *in, uint32_t header_crc,
                             const struct reclog_frame *frame);
 
+/* Whether the frame continues the chain. A mark repeats the number of the record before it. */
+bool mf__reclog_follows(const struct reclog_frame *frame, uint64_t next_seq, uint32_t previous_crc);
+
 bool mf__reclog_is_zero(const uint8_t *bytes, size_t len);
 
 #endif

@@ -98,12 +98,9 @@ void mf__reclog_scan_jump(struct reclog_scan *scan, uint64_t offset)
     scan->durable_seq = scan->header.first_seq - 1;
 }
 
-/* Whether the frame continues the chain. A mark repeats the number of the record before it. */
-static bool follows(const struct reclog_scan *scan, const struct reclog_frame *frame)
+static bool continues(const struct reclog_scan *scan, const struct reclog_frame *frame)
 {
-    bool mark = frame->flags == RECLOG_FLAG_MARK;
-    return scan->next_seq == 0 || (frame->previous_crc == scan->previous_crc &&
-                                   frame->seq == scan->next_seq - (mark ? 1 : 0));
+    return scan->next_seq == 0 || mf__reclog_follows(frame, scan->next_seq, scan->previous_crc);
 }
 
 /* One look at `at` with the window as it is. */
@@ -120,7 +117,7 @@ static int look(struct reclog_scan *scan, struct reclog_frame *ret_frame,
         return RECLOG_STEP_END;
     }
     if (available < RECLOG_FRAME_LEN || !mf__reclog_frame_get(bytes, ret_frame) ||
-        !follows(scan, ret_frame)) {
+        !continues(scan, ret_frame)) {
         return RECLOG_STEP_BAD;
     }
     size_t total = mf__reclog_total(ret_frame->len);
@@ -140,7 +137,7 @@ static int look(struct reclog_scan *scan, struct reclog_frame *ret_frame,
     *ret_record = bytes;
     /* The frame is read again from the same bytes as the payload: a writer may be at work. */
     return available == total && mf__reclog_frame_get(bytes, ret_frame) &&
-                   mf__reclog_total(ret_frame->len) == total && follows(scan, ret_frame) &&
+                   mf__reclog_total(ret_frame->len) == total && continues(scan, ret_frame) &&
                    mf__reclog_frame_whole(bytes, scan->header.crc, ret_frame)
                ? RECLOG_STEP_RECORD
                : RECLOG_STEP_BAD;
