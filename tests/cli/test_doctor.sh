@@ -9,7 +9,8 @@ for name in "metrics push" zstd "report page" home cgroup "process events" tasks
     grep -qE "^  (yes|no ) +$name " "$out" || complain "it says nothing of $name"
 done
 # Whatever is not there has its reason on the next line.
-awk '/^  no / { getline reason; if (substr(reason, 1, 23) !~ /^ *$/ || length(reason) < 24) { print } }' "$out" >"$scratch/bare"
+awk '/^  no / { getline reason; if (reason !~ /^ +[^ ]/ || reason ~ /^  (yes|no) /) { print } }' \
+    "$out" >"$scratch/bare"
 [ ! -s "$scratch/bare" ] || complain "no reason is given for: $(cat "$scratch/bare")"
 [ ! -e "$scratch/home" ] || complain "it made the home"
 left=$(find /sys/fs/cgroup -maxdepth 6 -name 'mayfly-doctor-*' 2>/dev/null)
