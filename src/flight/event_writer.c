@@ -9,9 +9,7 @@ int mf__events_open(struct mf_event_writer *events, const char *path, int64_t st
 {
     *events = (struct mf_event_writer){.next_id = 1, .started_wall_ns = started_wall_ns};
     struct mf_reclog_options options = MF_RECLOG_OPTIONS_INIT;
-    options.durability = MF_RECLOG_INTERVAL;
     options.flush_delay_ns = 100000000;
-    options.sync_interval_ns = 2000000000;
     options.kind = MF_EVENTS_KIND;
     return mf_reclog_open(path, &options, env, &events->log, err);
 }

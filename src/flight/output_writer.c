@@ -54,8 +54,6 @@ static int open_segment(const struct mf_output_writer *output, const char *name,
         return mf_fail(err, -ENOMEM, "no memory for the name of %.200s", name);
     }
     struct mf_reclog_options options = MF_RECLOG_OPTIONS_INIT;
-    options.durability = MF_RECLOG_INTERVAL;
-    options.sync_interval_ns = 2000000000;
     options.kind = OUTPUT_KIND;
     memset(segment, 0, sizeof *segment);
     const int ret = mf_reclog_open(path, &options, &output->env, &segment->log, err);
@@ -66,8 +64,7 @@ static int open_segment(const struct mf_output_writer *output, const char *name,
 static void close_segment(struct segment *segment)
 {
     if (segment->log != NULL) {
-        /* Every record was written when it was appended; only the last sync can fail, and then a reader
-         * still finds what the page cache has. */
+        /* Every record was written when it was appended, or counted as lost. */
         (void)mf_reclog_close(segment->log, NULL);
         segment->log = NULL;
     }

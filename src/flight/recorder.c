@@ -349,15 +349,14 @@ static int finish(struct mf_recorder *recorder, struct mf_errinfo *err)
     tell_who_is_left(recorder, held);
     fill_totals(recorder);
     give_verdict(recorder);
-    if (recorder->first_sync_started) {
-        (void)mf_thread_join(&recorder->first_sync);
-    }
+    mf__flight_sync_stop(&recorder->sync);
     give_back_reserve(recorder);
     mf__output_close(recorder->output, info->totals.output);
     recorder->output = NULL;
     mf__events_close(&recorder->events);
     mf__series_close(recorder->series);
     recorder->series = NULL;
+    mf__flight_sync_now(recorder->dir);
     info->totals.events = recorder->events.written;
     info->totals.lost_events = recorder->events.lost + recorder->lost_messages;
     info->totals.user_events = recorder->user->total;

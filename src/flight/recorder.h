@@ -8,6 +8,7 @@
 
 #include "event_writer.h"
 #include "flight_json.h"
+#include "flight_sync.h"
 #include "outcome.h"
 #include "output_writer.h"
 #include "process_table.h"
@@ -65,8 +66,7 @@ struct mf_recorder {
     struct mf_process_table *processes;
     struct mf_sampler sampler;
     struct mf_user_events *user;
-    struct mf_thread first_sync; /* makes the new directory durable while the command runs */
-    bool first_sync_started;
+    struct mf_flight_sync sync;
 
     struct mf_signals signals;
     bool signals_open;

@@ -294,7 +294,7 @@ static int make_directory(struct mf_recorder *recorder, struct mf_errinfo *err)
     if (flights == NULL) {
         return mf_fail(err, -ENOMEM, "no memory for the flight");
     }
-    int ret = mf_fs_mkdirs(NULL, flights, err);
+    int ret = mf_fs_mkdirs(mf_fs_unsynced(), flights, err);
     char *absolute = ret == 0 ? realpath(flights, NULL) : NULL; /* the command may change directory */
     char *fresh = absolute != NULL ? mf_asprintf("%s/.new-%s", absolute, recorder->info->id) : NULL;
     recorder->dir = absolute != NULL ? mf_asprintf("%s/%s", absolute, recorder->info->id) : NULL;
@@ -334,20 +334,21 @@ static char *path_in(const struct mf_recorder *recorder, const char *name)
 
 static int open_logs(struct mf_recorder *recorder, struct mf_errinfo *err)
 {
+    const struct mf_env env = {.fs = mf_fs_unsynced()}; /* see flight_sync.c */
     char *events = path_in(recorder, "events.log");
     char *metrics = path_in(recorder, "metrics");
     int ret = events == NULL || metrics == NULL ? mf_fail(err, -ENOMEM, "no memory for the flight")
                                                 : 0;
     if (ret == 0) {
-        ret = mf__events_open(&recorder->events, events, recorder->info->started_wall_ns, NULL,
+        ret = mf__events_open(&recorder->events, events, recorder->info->started_wall_ns, &env,
                               err);
     }
     if (ret == 0) {
-        ret = mf__output_open(recorder->dir, recorder->options.output_limit_bytes, NULL,
+        ret = mf__output_open(recorder->dir, recorder->options.output_limit_bytes, &env,
                               &recorder->output, err);
     }
     struct mf_errinfo why = {0};
-    if (ret == 0 && mf__series_open(metrics, recorder->options.interval_ns, NULL,
+    if (ret == 0 && mf__series_open(metrics, recorder->options.interval_ns, &env,
                                     &recorder->series, &why) < 0) {
         /* The largest file by far; a flight is of use without it. */
         (void)mf__events_begin(&recorder->events, 0, "lost", 0, 0);

@@ -168,29 +168,6 @@ static char **make_environment(const struct mf_recorder *recorder, char *added[4
     return environment;
 }
 
-/* Makes the new directory durable, beside the running command. */
-static void *first_sync(void *context)
-{
-    const struct mf_recorder *recorder = context;
-    char *path = mf_asprintf("%s/flight.json", recorder->dir);
-    struct mf_file *file = NULL;
-    if (path != NULL && mf_file_open(NULL, path, MF_OPEN_READ | MF_OPEN_WRITE, &file, NULL) == 0) {
-        (void)mf_file_sync(file, NULL);
-        mf_file_close(file);
-    }
-    (void)mf_fs_sync_directory(NULL, recorder->dir, NULL);
-    char *slash = path != NULL ? strrchr(path, '/') : NULL;
-    for (int i = 0; i < 2 && slash != NULL; i++) {
-        *slash = '\0';
-        slash = strrchr(path, '/');
-    }
-    if (path != NULL) {
-        (void)mf_fs_sync_directory(NULL, path, NULL); /* .../flights */
-    }
-    mf_free(path);
-    return NULL;
-}
-
 static void start_threads(struct mf_recorder *recorder)
 {
     unsigned started = 0;
@@ -206,8 +183,7 @@ static void start_threads(struct mf_recorder *recorder)
         recorder->events.lost++;
     }
     recorder->pump_count = started;
-    recorder->first_sync_started =
-        mf_thread_start(&recorder->first_sync, "mf-sync", first_sync, recorder, NULL) == 0;
+    mf__flight_sync_start(&recorder->sync, recorder->dir);
 }
 
 int mf__recorder_start(struct mf_recorder *recorder, struct mf_errinfo *err)

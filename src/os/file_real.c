@@ -383,32 +383,55 @@ static int real_list(const struct mf_fs *fs, const char *path, struct mf__listin
     return code;
 }
 
+static int skip_sync(struct mf_file *file)
+{
+    (void)file;
+    return 0;
+}
+
+static int skip_map_sync(struct mf_file *file, void *address, size_t len)
+{
+    (void)file;
+    (void)address;
+    (void)len;
+    return 0;
+}
+
+static int skip_sync_directory(const struct mf_fs *fs, const char *path)
+{
+    (void)fs;
+    (void)path;
+    return 0;
+}
+
+/* Everything but the syncs. */
+#define COMMON_OPERATIONS                                                                          \
+    .open = real_open, .close = real_close, .release = real_release, .read = real_read,            \
+    .write = real_write, .truncate = real_truncate, .allocate = real_allocate, .info = real_info,  \
+    .lock = real_lock, .is_locked = real_is_locked, .map = real_map, .unmap = real_unmap,          \
+    .descriptor = real_descriptor, .path_info = real_path_info, .rename = real_rename,             \
+    .unlink = real_unlink, .mkdir = real_mkdir, .rmdir = real_rmdir, .list = real_list
+
 static const struct mf_fs real_fs = {
-    .open = real_open,
-    .close = real_close,
-    .release = real_release,
-    .read = real_read,
-    .write = real_write,
+    COMMON_OPERATIONS,
     .sync = real_sync,
-    .truncate = real_truncate,
-    .allocate = real_allocate,
-    .info = real_info,
-    .lock = real_lock,
-    .is_locked = real_is_locked,
-    .map = real_map,
-    .unmap = real_unmap,
     .map_sync = real_map_sync,
-    .descriptor = real_descriptor,
-    .path_info = real_path_info,
-    .rename = real_rename,
-    .unlink = real_unlink,
-    .mkdir = real_mkdir,
-    .rmdir = real_rmdir,
     .sync_directory = real_sync_directory,
-    .list = real_list,
+};
+
+static const struct mf_fs unsynced_fs = {
+    COMMON_OPERATIONS,
+    .sync = skip_sync,
+    .map_sync = skip_map_sync,
+    .sync_directory = skip_sync_directory,
 };
 
 const struct mf_fs *mf_fs_real(void)
 {
     return &real_fs;
+}
+
+const struct mf_fs *mf_fs_unsynced(void)
+{
+    return &unsynced_fs;
 }

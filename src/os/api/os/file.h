@@ -40,6 +40,9 @@ struct mf_file_info {
 };
 
 const struct mf_fs *mf_fs_real(void);
+/* The real one, whose syncs do nothing: for an owner who syncs the same files himself, at another time
+ * and in another thread. What is written survives the process, not a power cut. */
+const struct mf_fs *mf_fs_unsynced(void);
 
 /* On success *ret_file is the caller's, to be closed with mf_file_close(). A directory is -EISDIR;
  * any other thing that is not a regular file is MF_EVALUE. Never waits (as an open of a FIFO
