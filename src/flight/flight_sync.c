@@ -36,7 +36,8 @@ static void sync_file(const char *dir, const char *name)
 void mf__flight_sync_now(const char *dir)
 {
     static const char *const files[] = {"flight.json",  "events.log",   "output.log",
-                                        "output.tail0", "output.tail1", "metrics/metrics.slab"};
+                                        "output.tail0", "output.tail1", "metrics/metrics.slab",
+                                        "metrics/metrics.archive"};
     for (size_t i = 0; i < MF_ARRAY_LEN(files); i++) {
         sync_file(dir, files[i]);
     }

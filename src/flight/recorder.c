@@ -331,6 +331,15 @@ static void give_back_reserve(const struct mf_recorder *recorder)
     mf_free(path);
 }
 
+static void seal_series(struct mf_recorder *recorder)
+{
+    const struct mf_env env = {.fs = mf_fs_unsynced()};
+    char *path = mf_asprintf("%s/metrics", recorder->dir);
+    mf__series_close(recorder->series, path, &env);
+    recorder->series = NULL;
+    mf_free(path);
+}
+
 static int finish(struct mf_recorder *recorder, struct mf_errinfo *err)
 {
     struct mf_flight_info *info = recorder->info;
@@ -354,8 +363,7 @@ static int finish(struct mf_recorder *recorder, struct mf_errinfo *err)
     mf__output_close(recorder->output, info->totals.output);
     recorder->output = NULL;
     mf__events_close(&recorder->events);
-    mf__series_close(recorder->series);
-    recorder->series = NULL;
+    seal_series(recorder);
     mf__flight_sync_now(recorder->dir);
     info->totals.events = recorder->events.written;
     info->totals.lost_events = recorder->events.lost + recorder->lost_messages;
@@ -380,7 +388,7 @@ static void close_all(struct mf_recorder *recorder)
         mf__output_close(recorder->output, totals);
     }
     mf__events_close(&recorder->events);
-    mf__series_close(recorder->series);
+    mf__series_close(recorder->series, NULL, NULL);
     mf__processes_free(recorder->processes);
     mf_procevents_close(recorder->connector);
     mf_taskstats_close(recorder->taskstats);

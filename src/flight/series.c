@@ -319,10 +319,13 @@ int mf__series_failure(const struct mf_flight_series *series)
     return series != NULL ? series->failure : 0;
 }
 
-void mf__series_close(struct mf_flight_series *series)
+void mf__series_close(struct mf_flight_series *series, const char *path, const struct mf_env *env)
 {
     if (series != NULL) {
-        (void)mf_metrics_close(series->store, NULL);
+        if (mf_metrics_close(series->store, NULL) == 0 && path != NULL) {
+            /* A failure leaves the store as it is, which is as good, only larger. */
+            (void)!mf_metrics_seal(path, env, NULL, NULL);
+        }
         mf_free(series);
     }
 }

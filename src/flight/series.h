@@ -54,6 +54,7 @@ void mf__series_record(struct mf_flight_series *series, const struct mf_tree_fig
                        int64_t wall_ns);
 /* 0, or the first failure of recording. */
 int mf__series_failure(const struct mf_flight_series *series);
-void mf__series_close(struct mf_flight_series *series);
+/* With `path` not NULL the store there is compressed after that. */
+void mf__series_close(struct mf_flight_series *series, const char *path, const struct mf_env *env);
 
 #endif
