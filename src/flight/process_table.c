@@ -176,6 +176,11 @@ void mf__processes_free(struct mf_process_table *table)
 
 /* ---- figures ------------------------------------------------------------------------------------ */
 
+static uint64_t known_or_zero(uint64_t value)
+{
+    return value != UINT64_MAX ? value : 0;
+}
+
 static void add_known(uint64_t *sum, uint64_t value)
 {
     if (value != UINT64_MAX) {
@@ -241,8 +246,18 @@ static bool is_detailed(const struct mf_process *process)
     return process->number <= DETAILED_MAX;
 }
 
+static void set_comm(struct mf_process_table *table, struct mf_process *process, const char *comm)
+{
+    if (comm != process->comm) {
+        snprintf(process->comm, sizeof process->comm, "%s", comm);
+    }
+    table->spec.on_rename(table->spec.context, process);
+}
+
+/* `comm` NULL: that of the parent, as after every fork. */
 static struct mf_process *add_process(struct mf_process_table *table, int32_t pid,
-                                      int32_t parent_pid, int64_t t_ns, const char *seen)
+                                      int32_t parent_pid, int64_t t_ns, const char *comm,
+                                      const char *seen)
 {
     struct mf_process *process = mf_calloc(1, sizeof *process);
     if (process == NULL) {
@@ -254,7 +269,8 @@ static struct mf_process *add_process(struct mf_process_table *table, int32_t pi
     process->pid = pid;
     process->parent_pid = parent_pid;
     process->parent = parent != NULL ? parent->number : 0;
-    process->start_ns = t_ns;
+    /* Read from /proc it is rounded to a clock tick: never before the parent's. */
+    process->start_ns = parent != NULL && t_ns < parent->start_ns ? parent->start_ns : t_ns;
     process->end_ns = -1;
     process->threads = process->threads_peak = 1;
     process->exact = process->live = nothing_known;
@@ -262,6 +278,9 @@ static struct mf_process *add_process(struct mf_process_table *table, int32_t pi
     if (parent != NULL) {
         memcpy(process->comm, parent->comm, sizeof process->comm);
         process->name = parent->name;
+    }
+    if (comm != NULL) {
+        set_comm(table, process, comm);
     }
 
     struct mf_process **bucket = &table->buckets[bucket_of(pid)];
@@ -283,7 +302,7 @@ static struct mf_process *add_process(struct mf_process_table *table, int32_t pi
     }
     struct mf_event_writer *events = table->spec.events;
     process->start_event = process->cause = mf__events_begin(
-        events, t_ns, "process.start", parent != NULL ? parent->cause : 0, process->number);
+        events, process->start_ns, "process.start", parent != NULL ? parent->cause : 0, process->number);
     mf_json_key_int(&events->json, "pid", pid);
     mf_json_key_int(&events->json, "ppid", parent_pid);
     if (process->parent != 0) {
@@ -370,20 +389,15 @@ static bool look_at(struct mf_process *process, char *args, size_t *ret_args_len
     return true;
 }
 
-static void set_comm(struct mf_process_table *table, struct mf_process *process, const char *comm)
-{
-    if (comm != process->comm) {
-        snprintf(process->comm, sizeof process->comm, "%s", comm);
-    }
-    table->spec.on_rename(table->spec.context, process);
-}
-
 void mf__processes_add_command(struct mf_process_table *table, int32_t pid, int32_t monitor_pid,
                                const char *const *argv, int64_t t_ns)
 {
     table->monitor_pid = monitor_pid;
+    const char *slash = strrchr(argv[0], '/');
+    char comm[16];
+    snprintf(comm, sizeof comm, "%s", slash != NULL ? slash + 1 : argv[0]);
     struct mf_process *process =
-        add_process(table, pid, table->spec.recorder_pid, t_ns, "fork");
+        add_process(table, pid, table->spec.recorder_pid, t_ns, comm, "fork");
     if (process == NULL) {
         return;
     }
@@ -393,8 +407,6 @@ void mf__processes_add_command(struct mf_process_table *table, int32_t pid, int3
     for (int i = 0; argv[i] != NULL && args_len < sizeof args; i++) {
         args_len += (size_t)snprintf(args + args_len, sizeof args - args_len, "%s", argv[i]) + 1;
     }
-    const char *slash = strrchr(argv[0], '/');
-    snprintf(process->comm, sizeof process->comm, "%.15s", slash != NULL ? slash + 1 : argv[0]);
     (void)look_at(process, NULL, NULL);
     set_comm(table, process, process->comm);
     write_exec(table, process, t_ns, args, args_len < sizeof args ? args_len : sizeof args);
@@ -436,10 +448,36 @@ static void write_exit(struct mf_process_table *table, const struct mf_process *
     mf__events_end(events);
 }
 
+/* What the kernel adds to the parent when it waits for the process. */
+static void pass_on_io(struct mf_process_table *table, const struct mf_process *process,
+                       const struct mf_figures *figures)
+{
+    struct mf_process *parent = mf__processes_find(table, process->parent_pid);
+    if (parent != NULL && parent->number == process->parent) {
+        struct mf_proc_io *waited = &parent->waited;
+        waited->read_bytes += known_or_zero(figures->read_bytes) + process->waited.read_bytes;
+        waited->write_bytes += known_or_zero(figures->write_bytes) + process->waited.write_bytes;
+        waited->read_chars += known_or_zero(figures->read_chars) + process->waited.read_chars;
+        waited->write_chars += known_or_zero(figures->write_chars) + process->waited.write_chars;
+    }
+}
+
+/* Of a process of one thread the scheduler's sum is exact, the split is by ticks. */
+static void refine_cpu(struct mf_process *process)
+{
+    struct mf_figures *live = &process->live;
+    const uint64_t system_ns = known_or_zero(live->cpu_system_ns);
+    if (process->schedstat_ns > cpu_of(live)) {
+        live->cpu_system_ns = system_ns;
+        live->cpu_user_ns = process->schedstat_ns - system_ns;
+    }
+}
+
 static void end_process(struct mf_process_table *table, struct mf_process *process)
 {
     const bool exact = has_exact(process);
     struct mf_figures *figures = exact ? &process->exact : &process->live;
+    refine_cpu(process);
     if (process->end_ns < 0) {
         process->end_ns = process->start_ns;
     }
@@ -458,6 +496,7 @@ static void end_process(struct mf_process_table *table, struct mf_process *proce
     }
     table->spec.on_end(table->spec.context, process);
     add_figures(&totals->ended, figures);
+    pass_on_io(table, process, figures);
     totals->alive--;
     totals->threads -= process->threads;
     if (process->threads_peak > 1) {
@@ -529,7 +568,7 @@ static void on_fork(struct mf_process_table *table, const struct mf_procevent *e
         process->end_ns = process->end_ns >= 0 ? process->end_ns : t_ns;
         end_process(table, process);
     }
-    add_process(table, event->tgid, event->parent, t_ns, "fork");
+    add_process(table, event->tgid, event->parent, t_ns, NULL, "fork");
 }
 
 static void on_clone(struct mf_process_table *table, const struct mf_procevent *event)
@@ -728,16 +767,18 @@ static void add_found(struct mf_process_table *table, int32_t pid, int64_t t_ns)
     int64_t start_ns =
         now_ns(table, mf_proc_start_monotonic_ns(stat.start_ticks, table->spec.host));
     start_ns = start_ns < t_ns ? start_ns : t_ns;
-    struct mf_process *process = add_process(table, pid, stat.parent_pid, start_ns, "scan");
+    struct mf_process *process =
+        add_process(table, pid, stat.parent_pid, start_ns, stat.comm, "scan");
     if (process == NULL) {
         mf_proc_close(handle);
         return;
     }
     process->handle = handle;
+    process->start_ticks = stat.start_ticks;
+    process->fork_expected = table->spec.with_events; /* it may be in the queue still */
     char args[ARGS_BYTES_MAX];
     size_t args_len = 0;
     (void)look_at(process, args, &args_len);
-    set_comm(table, process, process->comm);
     write_exec(table, process, t_ns, args, args_len);
 }
 

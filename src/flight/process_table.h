@@ -53,6 +53,7 @@ struct mf_process {
     uint64_t last_seen; /* round of the last scan that found it */
     struct mf_figures exact; /* sums of the exit records */
     struct mf_figures live;  /* by the last sample */
+    struct mf_proc_io waited; /* I/O of descendants that ended: the kernel adds it to their parent's */
     uint64_t schedstat_ns;   /* exact CPU time, of a process that never had a second thread */
     uint64_t rss_bytes;
     uint64_t pss_bytes;

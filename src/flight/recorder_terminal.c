@@ -24,6 +24,10 @@ void mf__terminal_enter(struct mf_recorder *recorder)
         (void)mf_terminal_save(link->ours.descriptor, &link->ours);
         link->raw = mf_terminal_raw(&link->ours) == 0;
     }
+    if (link->active) {
+        /* Whichever terminal is not raw makes line ends of line feeds; one of the two. */
+        (void)mf_terminal_set_output_processing(link->master, link->raw);
+    }
 }
 
 void mf__terminal_leave(struct mf_recorder *recorder)
@@ -31,6 +35,7 @@ void mf__terminal_leave(struct mf_recorder *recorder)
     struct mf_terminal_link *link = &recorder->terminal;
     if (link->raw) {
         (void)mf_terminal_restore(&link->ours);
+        (void)mf_terminal_set_output_processing(link->master, false);
         link->raw = false;
     }
 }

@@ -72,13 +72,36 @@ void mf__sampler_ended(struct mf_sampler *sampler, const struct mf_process *proc
     }
 }
 
+static uint64_t less(uint64_t whole, uint64_t part)
+{
+    return whole > part ? whole - part : 0;
+}
+
+/* The kernel's figures of a process have those of the children that it waited for. A process of one
+ * thread is asked for that thread; from another's the children that were seen to end are taken off. */
+static int read_own_io(struct mf_process *process, struct mf_proc_io *ret_io)
+{
+    if (process->threads_peak == 1) {
+        return mf_proc_read_thread_io(process->handle, ret_io);
+    }
+    struct mf_proc_io io;
+    const int ret = mf_proc_read_io(process->handle, &io);
+    if (ret == 0) {
+        ret_io->read_bytes = less(io.read_bytes, process->waited.read_bytes);
+        ret_io->write_bytes = less(io.write_bytes, process->waited.write_bytes);
+        ret_io->read_chars = less(io.read_chars, process->waited.read_chars);
+        ret_io->write_chars = less(io.write_chars, process->waited.write_chars);
+    }
+    return ret;
+}
+
 static void read_io(struct mf_process *process)
 {
     struct mf_proc_io io;
     if (process->io_forbidden) {
         return;
     }
-    const int ret = mf_proc_read_io(process->handle, &io);
+    const int ret = read_own_io(process, &io);
     if (ret == 0) {
         raise_to(&process->live.read_bytes, io.read_bytes);
         raise_to(&process->live.write_bytes, io.write_bytes);

@@ -24,13 +24,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum kept { KEPT_STAT, KEPT_IO, KEPT_SCHEDSTAT, KEPT_FILES };
-static const char *const kept_names[KEPT_FILES] = {"stat", "io", "schedstat"};
+enum kept { KEPT_STAT, KEPT_IO, KEPT_THREAD_IO, KEPT_SCHEDSTAT, KEPT_FILES };
 
 struct mf_proc {
     int directory;
     bool keep;
     int files[KEPT_FILES]; /* -1: not open */
+    char names[KEPT_FILES][32];
 };
 
 static int gone(int error)
@@ -50,6 +50,10 @@ int mf_proc_open(int32_t pid, bool keep, struct mf_proc **ret_proc)
     for (int i = 0; i < KEPT_FILES; i++) {
         proc->files[i] = -1;
     }
+    snprintf(proc->names[KEPT_STAT], sizeof proc->names[0], "stat");
+    snprintf(proc->names[KEPT_IO], sizeof proc->names[0], "io");
+    snprintf(proc->names[KEPT_THREAD_IO], sizeof proc->names[0], "task/%d/io", (int)pid);
+    snprintf(proc->names[KEPT_SCHEDSTAT], sizeof proc->names[0], "schedstat");
     proc->directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (proc->directory < 0) {
         const int ret = gone(errno);
@@ -123,7 +127,7 @@ static int read_kept(struct mf_proc *proc, enum kept which, char *text, size_t c
 {
     int file = proc->files[which];
     if (file < 0) {
-        file = openat(proc->directory, kept_names[which], O_RDONLY | O_CLOEXEC);
+        file = openat(proc->directory, proc->names[which], O_RDONLY | O_CLOEXEC);
         if (file < 0) {
             return gone(errno);
         }
@@ -150,6 +154,14 @@ int mf_proc_read_io(struct mf_proc *proc, struct mf_proc_io *ret_io)
     char text[512];
     size_t len = 0;
     const int ret = read_kept(proc, KEPT_IO, text, sizeof text, &len);
+    return ret < 0 ? ret : mf_proc_parse_io(text, len, ret_io);
+}
+
+int mf_proc_read_thread_io(struct mf_proc *proc, struct mf_proc_io *ret_io)
+{
+    char text[512];
+    size_t len = 0;
+    const int ret = read_kept(proc, KEPT_THREAD_IO, text, sizeof text, &len);
     return ret < 0 ? ret : mf_proc_parse_io(text, len, ret_io);
 }
 

@@ -85,6 +85,20 @@ int mf_terminal_copy_modes(int from, int to, bool output_raw)
     return set_modes(to, &modes);
 }
 
+int mf_terminal_set_output_processing(int master, bool on)
+{
+    struct termios modes;
+    if (tcgetattr(master, &modes) != 0) {
+        return -errno;
+    }
+    const tcflag_t flags = on ? modes.c_oflag | OPOST : modes.c_oflag & ~(tcflag_t)OPOST;
+    if (flags == modes.c_oflag) {
+        return 0;
+    }
+    modes.c_oflag = flags;
+    return tcsetattr(master, TCSANOW, &modes) != 0 ? -errno : 0;
+}
+
 int mf_terminal_copy_size(int from, int to)
 {
     struct winsize size;

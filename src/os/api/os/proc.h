@@ -80,7 +80,10 @@ void mf_proc_close(struct mf_proc *proc); /* NULL is allowed */
 /* 0, -ESRCH when the process is gone, -EACCES where not permitted, MF_ESYNTAX. Without errinfo: a
  * vanished process is no news to the caller. */
 int mf_proc_read_stat(struct mf_proc *proc, struct mf_proc_stat *ret_stat);
+/* Of all threads, and of all children that were waited for. */
 int mf_proc_read_io(struct mf_proc *proc, struct mf_proc_io *ret_io);
+/* Of the first thread alone: all that a process of one thread has done itself. */
+int mf_proc_read_thread_io(struct mf_proc *proc, struct mf_proc_io *ret_io);
 int mf_proc_read_schedstat(struct mf_proc *proc, struct mf_proc_schedstat *ret_schedstat);
 int mf_proc_read_status(struct mf_proc *proc, struct mf_proc_status *ret_status);
 int mf_proc_read_pss(struct mf_proc *proc, uint64_t *ret_bytes);
