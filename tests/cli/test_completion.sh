@@ -44,6 +44,18 @@ for shell in bash zsh fish; do
     fi
 done
 
+if command -v fish >/dev/null; then
+    fish_offers() {
+        fish --no-config -c "source '$scratch/fish'; complete -C '$1'" | cut -f 1
+    }
+    expect 0 fish_offers "mayfly comp"
+    stdout_is "completion"
+    expect 0 fish_offers "mayfly completion --colo"
+    stdout_is "--color"
+    expect 0 fish_offers "mayfly completion --color n"
+    stdout_is "never"
+fi
+
 # Every long option of every verb is in every script.
 for option in $("$m" help completion | sed -n 's/^ .*\(--[a-z-]*\) .*/\1/p'); do
     for shell in bash zsh; do
