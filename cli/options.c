@@ -275,6 +275,12 @@ static void take_command(struct cli_context *cli, char **words, int count)
     cli->command_count = count;
 }
 
+/* "-1" is an operand: no option has a digit for its letter. */
+static bool is_negative_number(const char *word)
+{
+    return word[0] == '-' && word[1] >= '0' && word[1] <= '9';
+}
+
 static int parse_words(struct cli_context *cli, int word_count, char **words)
 {
     bool options_end = false;
@@ -289,7 +295,7 @@ static int parse_words(struct cli_context *cli, int word_count, char **words)
             }
         } else if (!options_end && word[0] == '-' && word[1] == '-') {
             used = parse_long(cli, words, at);
-        } else if (!options_end && word[0] == '-' && word[1] != '\0') {
+        } else if (!options_end && word[0] == '-' && word[1] != '\0' && !is_negative_number(word)) {
             used = parse_letters(cli, words, at);
         } else if (cli->verb->command_follows) {
             take_command(cli, words + at, word_count - at);

@@ -2,7 +2,8 @@
  * options.h -- the parser behind the tables of verb.h.
  *
  * Long options as `--name value` or `--name=value`, never abbreviated; short ones as `-n value`,
- * `-nvalue`, and flags bundled `-ab`. Options and operands mix, up to `--`. */
+ * `-nvalue`, and flags bundled `-ab`. Options and operands mix, up to `--`;
+ * a minus sign and a digit begin an operand. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 

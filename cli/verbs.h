@@ -8,6 +8,11 @@
 
 #define CLI_VERB_MAP(X)                                                                            \
     X(run)                                                                                         \
+    X(ls)                                                                                          \
+    X(show)                                                                                        \
+    X(logs)                                                                                        \
+    X(rm)                                                                                          \
+    X(gc)                                                                                          \
     X(doctor)                                                                                      \
     X(completion)                                                                                  \
     X(help)

@@ -169,11 +169,15 @@ struct mf_flight_info {
 MF_API MF_MUST_CHECK int mf_flight_info_read(const char *dir, struct mf_flight_info **ret_info,
                                              struct mf_errinfo *err);
 MF_API void mf_flight_info_free(struct mf_flight_info *info); /* NULL is allowed */
+/* Whether it has the tag: "key=value", or "key" with any value or none. */
+MF_API bool mf_flight_has_tag(const struct mf_flight_info *info, const char *tag);
 
 /* A flight among others. */
 struct mf_flight_entry {
     char *dir;
     char *id;                    /* the directory's name */
+    const char *short_id;        /* the end of id that no other flight here has: enough to name it by */
+    int64_t started_wall_ns;     /* as the id says where the flight itself cannot be read; 0: unknown */
     struct mf_flight_info *info; /* NULL: it cannot be read, and `why` says so */
     struct mf_errinfo why;
 };
@@ -187,7 +191,7 @@ struct mf_flight_list {
 /* Which flights. All that is zero or NULL takes every flight. */
 struct mf_flight_filter {
     const char *name;
-    const char *const *tags; /* NULL-terminated; each must be there: "key=value", or "key" with any value */
+    const char *const *tags; /* NULL-terminated; each must be there (mf_flight_has_tag) */
     int64_t since_wall_ns;   /* started then or later */
     bool failed;             /* ended without success, or its recorder is gone */
     bool ended;              /* neither running nor dead */

@@ -174,21 +174,17 @@ static int read_entry(const char *home, const char *id, struct mf_flight_entry *
         free_entry(&entry);
         return mf_fail(err, -ENOMEM, "out of memory");
     }
+    entry.started_wall_ns = entry.info != NULL ? entry.info->started_wall_ns : id_wall_ns(id);
     *ret_entry = entry;
     return 0;
-}
-
-static int64_t entry_wall_ns(const struct mf_flight_entry *entry)
-{
-    return entry->info != NULL ? entry->info->started_wall_ns : id_wall_ns(entry->id);
 }
 
 static int newer_first(const void *a, const void *b)
 {
     const struct mf_flight_entry *left = a;
     const struct mf_flight_entry *right = b;
-    const int64_t left_ns = entry_wall_ns(left);
-    const int64_t right_ns = entry_wall_ns(right);
+    const int64_t left_ns = left->started_wall_ns;
+    const int64_t right_ns = right->started_wall_ns;
     return left_ns != right_ns ? (left_ns < right_ns) - (left_ns > right_ns)
                                : strcmp(right->id, left->id);
 }
@@ -235,24 +231,12 @@ static int walk(const char *home, int (*visit)(void *context, struct mf_flight_e
 
 /* ---- listing ---- */
 
-static bool has_tag(const struct mf_flight_info *info, const char *wanted)
-{
-    const size_t len = strlen(wanted);
-    for (char **tag = info->tags; *tag != NULL; tag++) {
-        if (strcmp(*tag, wanted) == 0 || (strchr(wanted, '=') == NULL &&
-                                          strncmp(*tag, wanted, len) == 0 && (*tag)[len] == '=')) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool matches(const struct mf_flight_filter *filter, const struct mf_flight_entry *entry)
 {
     const struct mf_flight_info *info = entry->info;
     const bool asks_inside =
         filter->name != NULL || filter->tags != NULL || filter->failed || filter->ended;
-    if (filter->since_wall_ns > entry_wall_ns(entry) || (info == NULL && asks_inside)) {
+    if (filter->since_wall_ns > entry->started_wall_ns || (info == NULL && asks_inside)) {
         return false;
     }
     if (info == NULL) {
@@ -265,7 +249,7 @@ static bool matches(const struct mf_flight_filter *filter, const struct mf_fligh
         return false;
     }
     for (const char *const *tag = filter->tags; tag != NULL && *tag != NULL; tag++) {
-        if (!has_tag(info, *tag)) {
+        if (!mf_flight_has_tag(info, *tag)) {
             return false;
         }
     }
@@ -301,12 +285,80 @@ static int add_to_list(void *context, struct mf_flight_entry *entry)
     return listing->filter->limit != 0 && list->count == listing->filter->limit;
 }
 
+static size_t common_ending(const char *a, const char *b)
+{
+    const size_t a_len = strlen(a);
+    const size_t b_len = strlen(b);
+    size_t len = 0;
+    while (len < a_len && len < b_len && a[a_len - 1 - len] == b[b_len - 1 - len]) {
+        len++;
+    }
+    return len;
+}
+
+/* In the order of the endings, so that those most alike are neighbours. */
+static int by_ending(const void *a, const void *b)
+{
+    const char *left = *(char *const *)a;
+    const char *right = *(char *const *)b;
+    const size_t len = common_ending(left, right);
+    const size_t left_rest = strlen(left) - len;
+    const size_t right_rest = strlen(right) - len;
+    const int left_next = left_rest > 0 ? (unsigned char)left[left_rest - 1] : -1;
+    const int right_next = right_rest > 0 ? (unsigned char)right[right_rest - 1] : -1;
+    return (left_next > right_next) - (left_next < right_next);
+}
+
+/* The ending of `id` that its neighbours in `sorted` lack, from the beginning of a part of the id.
+ */
+static const char *short_ending(const struct ids *sorted, const char *id)
+{
+    char *const *found =
+        bsearch(&id, sorted->items, sorted->count, sizeof *sorted->items, by_ending);
+    if (found == NULL) {
+        return id; /* made after the list of names was read */
+    }
+    const size_t at = (size_t)(found - sorted->items);
+    size_t shared = ENDING_MIN - 1;
+    if (at > 0) {
+        const size_t len = common_ending(id, sorted->items[at - 1]);
+        shared = len > shared ? len : shared;
+    }
+    if (at + 1 < sorted->count) {
+        const size_t len = common_ending(id, sorted->items[at + 1]);
+        shared = len > shared ? len : shared;
+    }
+    const size_t id_len = strlen(id);
+    size_t begin = shared < id_len ? id_len - shared - 1 : 0;
+    while (begin > 0 && id[begin - 1] != '-') {
+        begin--;
+    }
+    return id + begin;
+}
+
+static int set_short_ids(const char *home, struct mf_flight_list *list, struct mf_errinfo *err)
+{
+    struct ids ids = {0};
+    const int rc = read_ids(home, &ids, err);
+    if (rc == 0 && ids.count > 1) {
+        qsort(ids.items, ids.count, sizeof *ids.items, by_ending);
+    }
+    for (size_t i = 0; rc == 0 && i < list->count; i++) {
+        list->items[i].short_id = short_ending(&ids, list->items[i].id);
+    }
+    free_ids(&ids);
+    return rc;
+}
+
 int mf_flight_list_read(const char *home, const struct mf_flight_filter *filter,
                         struct mf_flight_list *ret_list, struct mf_errinfo *err)
 {
     static const struct mf_flight_filter everything;
     struct listing listing = {.filter = filter != NULL ? filter : &everything, .err = err};
-    const int rc = walk(home, add_to_list, &listing, err);
+    int rc = walk(home, add_to_list, &listing, err);
+    if (rc >= 0) {
+        rc = set_short_ids(home, &listing.list, err);
+    }
     if (rc < 0) {
         mf_flight_list_free(&listing.list);
         return rc;

@@ -364,6 +364,18 @@ int mf_flight_info_read(const char *dir, struct mf_flight_info **ret_info, struc
     return 0;
 }
 
+bool mf_flight_has_tag(const struct mf_flight_info *info, const char *tag)
+{
+    const size_t len = strlen(tag);
+    for (char **own = info->tags; *own != NULL; own++) {
+        if (strcmp(*own, tag) == 0 ||
+            (strchr(tag, '=') == NULL && strncmp(*own, tag, len) == 0 && (*own)[len] == '=')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void mf_flight_info_free(struct mf_flight_info *info)
 {
     if (info == NULL) {

@@ -111,7 +111,7 @@ static bool wanted(const struct mf_lines_options *options, const struct mf_fligh
            (options->until_ns == 0 || line->t_ns < options->until_ns);
 }
 
-static int read_all(struct mf_flight_output *output, struct mf_lines *lines,
+static int read_all(struct mf_flight_output *output, bool finished, struct mf_lines *lines,
                     const struct mf_lines_options *options, struct mf_errinfo *err)
 {
     struct mf_flight_line line;
@@ -126,7 +126,7 @@ static int read_all(struct mf_flight_output *output, struct mf_lines *lines,
         if (rc < 0) {
             return rc;
         }
-        if (rc == 0 && at_end) {
+        if (rc == 0 && (at_end || !finished)) {
             return 0;
         }
         at_end = at_end || rc == 0;
@@ -188,28 +188,36 @@ static int arrange(struct mf_lines *lines, const struct mf_lines_options *option
     return 0;
 }
 
-int mf_lines_read(const char *dir, const struct mf_lines_options *options,
-                  struct mf_lines *ret_lines, struct mf_errinfo *err)
+int mf_lines_take(struct mf_flight_output *output, bool finished,
+                  const struct mf_lines_options *options, struct mf_lines *ret_lines,
+                  struct mf_errinfo *err)
 {
     struct mf_lines lines = {.store = mf_calloc(1, sizeof *lines.store)};
-    struct mf_flight_output *output = NULL;
     if (lines.store == NULL) {
         return mf_fail(err, -ENOMEM, "out of memory");
     }
-    int rc = mf_flight_output_open(dir, &output, err);
-    if (rc == 0) {
-        rc = read_all(output, &lines, options, err);
-    }
+    int rc = read_all(output, finished, &lines, options, err);
     if (rc == 0) {
         rc = arrange(&lines, options, err);
     }
-    mf_flight_output_close(output);
     if (rc < 0) {
         mf_lines_free(&lines);
         return rc;
     }
     *ret_lines = lines;
     return 0;
+}
+
+int mf_lines_read(const char *dir, const struct mf_lines_options *options,
+                  struct mf_lines *ret_lines, struct mf_errinfo *err)
+{
+    struct mf_flight_output *output = NULL;
+    int rc = mf_flight_output_open(dir, &output, err);
+    if (rc == 0) {
+        rc = mf_lines_take(output, true, options, ret_lines, err);
+    }
+    mf_flight_output_close(output);
+    return rc;
 }
 
 void mf_lines_free(struct mf_lines *lines)

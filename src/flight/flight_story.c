@@ -196,6 +196,35 @@ int mf_story_read(const char *dir, struct mf_story *ret_story, struct mf_errinfo
     return 0;
 }
 
+#define CAUSE_NS INT64_C(250000000) /* an older failure was not why the parent ended */
+
+/* Numbers rise with time, so a child comes behind its parent and the walk down ends. */
+static const struct mf_flight_process *last_failed_child(const struct mf_story *story,
+                                                         const struct mf_flight_process *parent)
+{
+    const struct mf_flight_process *last = NULL;
+    for (size_t i = 0; i < story->processes.count; i++) {
+        const struct mf_flight_process *process = &story->processes.items[i];
+        if (process->parent == parent->number && process->number > parent->number &&
+            mf_process_failed(process) && process->end_ns >= parent->end_ns - CAUSE_NS &&
+            (last == NULL || process->end_ns >= last->end_ns)) {
+            last = process;
+        }
+    }
+    return last;
+}
+
+const struct mf_flight_process *mf_story_culprit(const struct mf_story *story)
+{
+    const struct mf_flight_process *culprit = NULL;
+    const struct mf_flight_process *at = mf_process_find(&story->processes, 1);
+    while (at != NULL && at->ended) {
+        at = last_failed_child(story, at);
+        culprit = at != NULL ? at : culprit;
+    }
+    return culprit;
+}
+
 void mf_story_free(struct mf_story *story)
 {
     for (size_t i = 0; i < story->event_count; i++) {

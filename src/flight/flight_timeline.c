@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * flight_timeline.c -- the series of a flight out of its metrics store. See flight/timeline.h.
  *
- * The slots of the store lie on multiples of its interval in wall time, the samples of the recorder
- * where they fell. Now and then a slot has no sample and its neighbour two; and the first and the
- * last slot are cut by the flight's own ends. So the growth of a counter is not divided by the
- * length of its slot, but by the time since the slot before that had a sample, within the flight;
- * and what a sliver at the end has counted is added to the point before it.
+ * The slots of the store lie on multiples of its interval in wall time; the recorder takes its
+ * samples at multiples of the interval since the start of the flight, and one at the end. So a slot
+ * speaks of the time up to the last sample in it, and that is where its point is put. What a
+ * counter grew by is divided by the time since the point before, whatever the length of the slot:
+ * now and then a sample is late and falls into the next slot, which has two then and the one before
+ * has none. A sliver at the end, with the last sample right after the one before, is joined to the
+ * point before it.
  */
 #include "flight_track.h"
 
@@ -76,50 +78,97 @@ static const char *level_unit(const char *unit)
                                           : "count";
 }
 
-static void add_rates(struct mf_track *track, const struct mf_series_result *result,
-                      int64_t started_ns, int64_t duration_ns)
+/* The time on the axis of the last sample in a slot that ends at `slot_end_ns` after the start. */
+static int64_t sample_time(int64_t slot_end_ns, int64_t interval_ns, int64_t duration_ns)
 {
-    int64_t before_ns = 0; /* end of the point before */
+    if (slot_end_ns > duration_ns) {
+        return duration_ns;
+    }
+    const int64_t last_ns = slot_end_ns > 0 ? slot_end_ns - 1 : 0;
+    return interval_ns > 0 ? last_ns / interval_ns * interval_ns : last_ns;
+}
+
+struct axis {
+    int64_t started_ns;
+    int64_t interval_ns; /* of the samples */
+    int64_t duration_ns;
+};
+
+static int64_t point_time(const struct axis *axis, const struct mf_series_result *result, size_t i)
+{
+    return sample_time(result->points[i].start_ns + result->interval_ns - axis->started_ns,
+                       axis->interval_ns, axis->duration_ns);
+}
+
+/* Adds growth to the last point, which then ends at t_ns. */
+static void join(struct mf_track *track, int64_t t_ns, double growth)
+{
+    const size_t last = track->count - 1;
+    const int64_t begin_ns = last > 0 ? track->t_ns[last - 1] : 0;
+    const double before = track->value[last] * (double)(track->t_ns[last] - begin_ns);
+    track->t_ns[last] = t_ns;
+    track->value[last] = (before + growth) / (double)(t_ns - begin_ns);
+    track->min[last] = track->max[last] = track->value[last];
+}
+
+/* A recorder makes a series when there is something to count, and its totals begin at zero: the
+ * first value is growth too, within the interval before it. */
+static void begin_rates(struct mf_track *track, const struct mf_series_result *result,
+                        const struct axis *axis, int64_t *before_ns, double *growth)
+{
+    if (result->partial) {
+        return; /* not the first value, but the first one that is kept */
+    }
+    const int64_t first_ns = point_time(axis, result, 0);
+    const double uncounted = result->points[0].last - result->points[0].sum;
+    *growth = uncounted > 0 ? uncounted * 1e9 : 0;
+    if (first_ns > axis->interval_ns) {
+        *before_ns = first_ns - axis->interval_ns;
+        mf__track_push(track, *before_ns, 0, 0, 0);
+    }
+}
+
+static void add_rates(struct mf_track *track, const struct mf_series_result *result,
+                      const struct axis *axis)
+{
+    int64_t before_ns = 0;
+    double growth = 0;
+    begin_rates(track, result, axis, &before_ns, &growth);
     for (size_t i = 0; i < result->point_count; i++) {
-        const struct mf_point *point = &result->points[i];
-        int64_t end_ns = point->start_ns + result->interval_ns - started_ns;
-        end_ns = end_ns < duration_ns ? end_ns : duration_ns;
-        const int64_t width_ns = end_ns - before_ns;
+        const int64_t t_ns = point_time(axis, result, i);
+        const int64_t width_ns = t_ns - before_ns;
+        growth += result->points[i].sum * 1e9;
         if (width_ns <= 0) {
             continue;
         }
-        const double growth = point->sum * 1e9;
-        if (track->count > 0 && width_ns < result->interval_ns / 2) {
-            const size_t last = track->count - 1;
-            const int64_t begin_ns = last > 0 ? track->t_ns[last - 1] : 0;
-            const double known = track->value[last] * (double)(track->t_ns[last] - begin_ns);
-            track->t_ns[last] = end_ns;
-            track->value[last] = (known + growth) / (double)(end_ns - begin_ns);
-            track->min[last] = track->max[last] = track->value[last];
+        if (track->count > 0 && width_ns < axis->interval_ns / 2) {
+            join(track, t_ns, growth);
         } else {
             const double rate = growth / (double)width_ns;
-            mf__track_push(track, end_ns, rate, rate, rate);
+            mf__track_push(track, t_ns, rate, rate, rate);
         }
-        before_ns = end_ns;
+        before_ns = t_ns;
+        growth = 0;
+    }
+    if (growth > 0 && track->count > 0) {
+        join(track, before_ns, growth);
     }
 }
 
 static void add_levels(struct mf_track *track, const struct mf_series_result *result,
-                       int64_t started_ns, int64_t duration_ns)
+                       const struct axis *axis)
 {
     for (size_t i = 0; i < result->point_count; i++) {
         const struct mf_point *point = &result->points[i];
-        if (point->count == 0) {
-            continue;
+        if (point->count > 0) {
+            mf__track_push(track, point_time(axis, result, i), point->sum / (double)point->count,
+                           point->min, point->max);
         }
-        const int64_t end_ns = point->start_ns + result->interval_ns - started_ns;
-        mf__track_push(track, end_ns < duration_ns ? end_ns : duration_ns,
-                       point->sum / (double)point->count, point->min, point->max);
     }
 }
 
 static int add_track(struct mf_timeline *timeline, const struct mf_series_result *result,
-                     int64_t started_ns)
+                     const struct axis *axis)
 {
     if (result->type == MF_HISTOGRAM || result->point_count == 0) {
         return 0;
@@ -131,7 +180,7 @@ static int add_track(struct mf_timeline *timeline, const struct mf_series_result
                                      : level_unit(result->unit);
     struct mf_track *track = &timeline->tracks[timeline->count];
     int rc = mf__track_init(track, shown != NULL ? shown->name : result->name, unit, rate,
-                            result->point_count);
+                            result->point_count + 1);
     if (rc < 0) {
         return rc;
     }
@@ -140,9 +189,9 @@ static int add_track(struct mf_timeline *timeline, const struct mf_series_result
         rc = mf__track_label(track, result->labels, result->label_count);
     }
     if (rate) {
-        add_rates(track, result, started_ns, timeline->duration_ns);
+        add_rates(track, result, axis);
     } else {
-        add_levels(track, result, started_ns, timeline->duration_ns);
+        add_levels(track, result, axis);
     }
     return rc;
 }
@@ -171,8 +220,9 @@ static int read_store(const struct mf_flight_info *info, struct mf_timeline *tim
                                      sizeof *timeline->tracks);
         rc = timeline->tracks != NULL ? 0 : mf_fail(err, -ENOMEM, "out of memory");
     }
+    const struct axis axis = {info->started_wall_ns, info->interval_ns, timeline->duration_ns};
     for (size_t i = 0; rc == 0 && i < result->series_count; i++) {
-        rc = add_track(timeline, &result->series[i], info->started_wall_ns);
+        rc = add_track(timeline, &result->series[i], &axis);
         rc = rc == -ENOMEM ? mf_fail(err, rc, "out of memory") : rc;
     }
     mf_metrics_result_free(result);

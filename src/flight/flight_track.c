@@ -170,8 +170,12 @@ static double rate_between(const struct mf_track *track, int64_t from_ns, int64_
     return weight > 0 ? sum / weight : NAN;
 }
 
-/* The level at a time before the first point is not known; after the last it stays, for as long as
- * points were apart before. */
+/* How far a point speaks for the time before the first one and after the last. */
+static int64_t reach(const struct mf_track *track)
+{
+    return track->count > 1 ? track->t_ns[1] - track->t_ns[0] : track->t_ns[0];
+}
+
 static double level_between(const struct mf_track *track, int64_t from_ns, int64_t to_ns)
 {
     const size_t first = first_after(track, from_ns);
@@ -181,11 +185,11 @@ static double level_between(const struct mf_track *track, int64_t from_ns, int64
     }
     if (isnan(largest) && first > 0) {
         const size_t last = first - 1;
-        const bool in_between = first < track->count;
-        const int64_t stays_ns = last > 0 ? 2 * (track->t_ns[last] - track->t_ns[last - 1]) : 0;
-        if (in_between || from_ns - track->t_ns[last] <= stays_ns) {
+        if (first < track->count || from_ns - track->t_ns[last] <= 2 * reach(track)) {
             largest = track->value[last];
         }
+    } else if (isnan(largest) && track->count > 0 && track->t_ns[0] - to_ns <= reach(track)) {
+        largest = track->value[0];
     }
     return largest;
 }

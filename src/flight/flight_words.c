@@ -198,6 +198,10 @@ static int compare_processes(const void *a, const void *b, void *context)
         left_key = (uint64_t)(right->start_ns > 0 ? right->start_ns : 0);
         right_key = (uint64_t)(left->start_ns > 0 ? left->start_ns : 0);
         break;
+    case MF_BY_END: /* the latest first; those that live on are later than all */
+        left_key = left->ended ? (uint64_t)left->end_ns : UINT64_MAX;
+        right_key = right->ended ? (uint64_t)right->end_ns : UINT64_MAX;
+        break;
     }
     if (left_key != right_key) {
         return left_key < right_key ? 1 : -1;

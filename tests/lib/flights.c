@@ -425,7 +425,7 @@ static void put_start(struct mf_json *json, const struct test_flight *flight)
     mf_json_key(json, "host");
     mf_json_begin_object(json);
     mf_json_key_string(json, "name", "builder");
-    mf_json_key_string(json, "kernel", "6.18.0");
+    mf_json_key_string(json, "kernel", "Linux 6.18.0");
     mf_json_key_string(json, "boot_id", "00000000-0000-4000-8000-000000000000");
     mf_json_key_int(json, "cpus", 2);
     mf_json_key_int(json, "memory_bytes", INT64_C(8) << 30);

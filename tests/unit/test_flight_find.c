@@ -218,6 +218,27 @@ static void running_is_believed_while_the_lock_is_held(void **state)
     mf_file_close(lock);
 }
 
+static void short_ids_name_one_flight(void **state)
+{
+    (void)state;
+    make("20260924-150000-a-11bb", "a", NOON, ENDED(0));
+    make("20260924-150000-x-a-11bb", "x-a", NOON, ENDED(0));
+    struct mf_flight_list list;
+    assert_int_equal(mf_flight_list_read(home, NULL, &list, NULL), 0);
+    assert_int_equal(list.count, 6);
+    for (size_t i = 0; i < list.count; i++) {
+        check_resolves(list.items[i].short_id, list.items[i].id);
+        const char *wanted = strcmp(list.items[i].id, "20260924-150000-x-a-11bb") == 0 ? "x-a-11bb"
+                             : strcmp(list.items[i].id, "20260924-150000-a-11bb") == 0
+                                 ? "150000-a-11bb"
+                             : strcmp(list.items[i].id, "20260924-120005-make-11bb") == 0
+                                 ? "make-11bb"
+                                 : strrchr(list.items[i].id, '-') + 1;
+        assert_string_equal(list.items[i].short_id, wanted);
+    }
+    mf_flight_list_free(&list);
+}
+
 static void no_home_has_no_flights(void **state)
 {
     (void)state;
@@ -273,6 +294,7 @@ int main(void)
         cmocka_unit_test_setup(filters, set_up),
         cmocka_unit_test_setup(lists_damaged_ones_as_such, set_up),
         cmocka_unit_test_setup(running_is_believed_while_the_lock_is_held, set_up),
+        cmocka_unit_test_setup(short_ids_name_one_flight, set_up),
         cmocka_unit_test(no_home_has_no_flights),
         cmocka_unit_test(home_by_environment),
     };

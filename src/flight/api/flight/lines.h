@@ -43,6 +43,11 @@ struct mf_lines {
  * counted. */
 MF_MUST_CHECK int mf_lines_read(const char *dir, const struct mf_lines_options *options,
                                 struct mf_lines *ret_lines, struct mf_errinfo *err);
+/* The same from where a cursor stands. `finished`: nothing more will come, so that lines without an
+ * end are taken too; else the cursor can be read on. */
+MF_MUST_CHECK int mf_lines_take(struct mf_flight_output *output, bool finished,
+                                const struct mf_lines_options *options, struct mf_lines *ret_lines,
+                                struct mf_errinfo *err);
 void mf_lines_free(struct mf_lines *lines);
 
 #endif

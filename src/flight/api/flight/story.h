@@ -44,6 +44,11 @@ MF_MUST_CHECK int mf_story_read(const char *dir, struct mf_story *ret_story,
                                 struct mf_errinfo *err);
 void mf_story_free(struct mf_story *story);
 
+/* The process that the failure came from, as far as exit codes and times tell: the child of the failed
+ * command that failed last and at most 250 ms before it, then its child of that kind, and so on. NULL
+ * when there is none below the command. */
+const struct mf_flight_process *mf_story_culprit(const struct mf_story *story);
+
 /* ---- words ---- */
 
 /* How it ended or that it has not, as part of a sentence: "failed with exit code 2", "still
@@ -73,9 +78,9 @@ const struct mf_flight_process *mf_process_find(const struct mf_flight_processes
 /* The command line, or the name where that was not seen. */
 const char *mf_process_title(const struct mf_flight_process *process);
 
-enum mf_process_order { MF_BY_CPU, MF_BY_MEMORY, MF_BY_START };
-/* The indexes of the processes in that order, the largest (or earliest) first: an array of
- * processes->count for mf_free(); NULL: out of memory. */
+enum mf_process_order { MF_BY_CPU, MF_BY_MEMORY, MF_BY_START, MF_BY_END };
+/* The indexes of the processes in that order, the largest (the earliest start, the latest end)
+ * first: an array of processes->count for mf_free(); NULL: out of memory. */
 size_t *mf_process_order(const struct mf_flight_processes *processes, enum mf_process_order order);
 
 #endif
