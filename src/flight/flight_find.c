@@ -125,28 +125,34 @@ static int read_ids(const char *home, struct ids *ret_ids, struct mf_errinfo *er
     return 0;
 }
 
+/* The number in text[0..len). */
+static int64_t digits(const char *text, size_t len)
+{
+    int64_t value = 0;
+    for (size_t i = 0; i < len; i++) {
+        value = value * 10 + (text[i] - '0');
+    }
+    return value;
+}
+
 /* The wall time that an id begins with; 0 for a name that is no id. Days from civil: Howard
  * Hinnant, "chrono-Compatible Low-Level Date Algorithms". */
 static int64_t id_wall_ns(const char *id)
 {
-    int year = 0;
-    int month = 0;
-    int day = 0;
-    int hour = 0;
-    int minute = 0;
-    int second = 0;
-    if (strspn(id, "0123456789") != 8 || id[8] != '-' || strspn(id + 9, "0123456789") != 6 ||
-        sscanf(id, "%4d%2d%2d-%2d%2d%2d", &year, &month, &day, &hour, &minute, &second) != 6) {
+    if (strspn(id, "0123456789") != 8 || id[8] != '-' || strspn(id + 9, "0123456789") != 6) {
         return 0;
     }
-    const int64_t y = month <= 2 ? year - 1 : year;
-    const int64_t era = y / 400;
-    const int64_t year_of_era = y - era * 400;
-    const int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    const int64_t month = digits(id + 4, 2);
+    const int64_t year = digits(id, 4) - (month <= 2);
+    const int64_t era = year / 400;
+    const int64_t year_of_era = year - era * 400;
+    const int64_t day_of_year =
+        (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + digits(id + 6, 2) - 1;
     const int64_t day_of_era =
         year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     const int64_t days = era * 146097 + day_of_era - 719468;
-    return (((days * 24 + hour) * 60 + minute) * 60 + second) * INT64_C(1000000000);
+    const int64_t hours = days * 24 + digits(id + 9, 2);
+    return ((hours * 60 + digits(id + 11, 2)) * 60 + digits(id + 13, 2)) * INT64_C(1000000000);
 }
 
 /* ---- entries ---- */
