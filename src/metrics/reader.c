@@ -376,9 +376,12 @@ static int open_slab(const char *path, const struct mf_env *env,
 int mf_metrics_reader_open(const char *path, const struct mf_env *env,
                            struct mf_metrics_reader **ret_reader, struct mf_errinfo *err)
 {
-    int rc = open_slab(path, env, ret_reader, err);
+    struct mf_errinfo slab_err = {0}; /* `err` is written on failure only */
+    int rc = open_slab(path, env, ret_reader, &slab_err);
     if (rc == -ENOENT) {
         rc = mf__archive_reader_open(path, env, ret_reader, err);
+    } else if (rc < 0 && err != NULL) {
+        *err = slab_err;
     }
     if (rc == -ENOENT || rc == -ENOTDIR) {
         rc = mf_fail(err, MF_ENOTFOUND, "%s: no metrics store here (no " SLAB_FILE " or " ARCHIVE_FILE
