@@ -1,0 +1,6 @@
+# Recording: the process layer of os, the recorder, mayfly run.
+mayfly_test(NAME os_proc RUNG unit SOURCES unit/test_os_proc.c LINK mf_os)
+mayfly_test(NAME os_netlink RUNG unit SOURCES unit/test_os_netlink.c LINK mf_os)
+mayfly_test(NAME os_cgroup RUNG unit SOURCES unit/test_os_cgroup.c LINK mf_os)
+mayfly_test(NAME os_child RUNG unit SOURCES unit/test_os_child.c LINK mf_os)
+mayfly_test(NAME flight_outcome RUNG unit SOURCES unit/test_flight_outcome.c LINK mf_flight PRIVATE_OF flight)
