@@ -4,3 +4,7 @@ mayfly_test(NAME os_netlink RUNG unit SOURCES unit/test_os_netlink.c LINK mf_os)
 mayfly_test(NAME os_cgroup RUNG unit SOURCES unit/test_os_cgroup.c LINK mf_os)
 mayfly_test(NAME os_child RUNG unit SOURCES unit/test_os_child.c LINK mf_os)
 mayfly_test(NAME flight_outcome RUNG unit SOURCES unit/test_flight_outcome.c LINK mf_flight PRIVATE_OF flight)
+mayfly_test(NAME process_table RUNG unit SOURCES unit/test_process_table.c lib/scratch.c LINK mf_flight
+  PRIVATE_OF flight)
+mayfly_test(NAME flight_output RUNG prop SOURCES prop/prop_flight_output.c lib/scratch.c LINK mf_flight
+  PRIVATE_OF flight)

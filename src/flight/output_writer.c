@@ -116,19 +116,23 @@ static void switch_tail(struct mf_output_writer *output)
     output->tail = next;
 }
 
+/* Where the next bytes go, and how many of them fit; at least one does. */
 static struct segment *segment_for(struct mf_output_writer *output, enum mf_flight_stream stream,
-                                   size_t len)
+                                   uint64_t *ret_room)
 {
     if (output->tail < 0) {
-        if (output->head.bytes + len <= output->limit_bytes / 2) {
+        if (output->head.bytes < output->limit_bytes / 2) {
+            *ret_room = output->limit_bytes / 2 - output->head.bytes;
             return &output->head;
         }
         output->limited = (int)stream;
         switch_tail(output);
-    } else if (output->tails[output->tail].bytes + len > output->limit_bytes / 4) {
+    } else if (output->tails[output->tail].bytes >= output->limit_bytes / 4) {
         switch_tail(output);
     }
-    return &output->tails[output->tail];
+    struct segment *segment = &output->tails[output->tail];
+    *ret_room = output->limit_bytes / 4 - segment->bytes;
+    return segment;
 }
 
 static uint64_t count_lines(const char *bytes, size_t len)
@@ -144,21 +148,28 @@ void mf__output_append(struct mf_output_writer *output, enum mf_flight_stream st
                        const void *bytes, size_t len)
 {
     uint8_t header[HEADER_LEN] = {1, (uint8_t)stream};
-    const struct mf_reclog_part parts[] = {{header, sizeof header}, {bytes, len}};
+    const char *at = bytes;
     const uint64_t lines = count_lines(bytes, len);
     mf_mutex_lock(&output->mutex);
     struct mf_flight_stream_totals *totals = &output->totals[stream];
     mf_store_u64(header + 8, (uint64_t)t_ns);
-    mf_store_u64(header + 16, totals->bytes);
-    struct segment *segment = segment_for(output, stream, len);
-    if (segment->log != NULL &&
-        mf_reclog_append_parts(segment->log, 0, parts, MF_ARRAY_LEN(parts), NULL, NULL) == 0) {
-        segment->bytes += len;
-        segment->of_stream[stream] += len;
-    } else {
-        totals->lost_bytes += len;
+    while (len > 0) {
+        uint64_t room = 0;
+        struct segment *segment = segment_for(output, stream, &room);
+        const size_t piece = len < room ? len : (size_t)room;
+        const struct mf_reclog_part parts[] = {{header, sizeof header}, {at, piece}};
+        mf_store_u64(header + 16, totals->bytes);
+        if (segment->log != NULL && mf_reclog_append_parts(segment->log, 0, parts,
+                                                           MF_ARRAY_LEN(parts), NULL, NULL) == 0) {
+            segment->bytes += piece;
+            segment->of_stream[stream] += piece;
+        } else {
+            totals->lost_bytes += piece;
+        }
+        totals->bytes += piece;
+        at += piece;
+        len -= piece;
     }
-    totals->bytes += len;
     totals->lines += lines;
     output->last_ns = t_ns;
     mf_mutex_unlock(&output->mutex);
