@@ -152,8 +152,12 @@ void mf__output_append(struct mf_output_writer *output, enum mf_flight_stream st
     const uint64_t lines = count_lines(bytes, len);
     mf_mutex_lock(&output->mutex);
     struct mf_flight_stream_totals *totals = &output->totals[stream];
-    mf_store_u64(header + 8, (uint64_t)t_ns);
     while (len > 0) {
+        /* Times rise from record to record, so that the first ones tell which tail is the newer: two
+         * threads may come here in another order than they looked at the clock. */
+        t_ns = t_ns > output->last_ns ? t_ns : output->last_ns + 1;
+        output->last_ns = t_ns;
+        mf_store_u64(header + 8, (uint64_t)t_ns);
         uint64_t room = 0;
         struct segment *segment = segment_for(output, stream, &room);
         const size_t piece = len < room ? len : (size_t)room;
@@ -171,7 +175,6 @@ void mf__output_append(struct mf_output_writer *output, enum mf_flight_stream st
         len -= piece;
     }
     totals->lines += lines;
-    output->last_ns = t_ns;
     mf_mutex_unlock(&output->mutex);
 }
 
