@@ -43,7 +43,7 @@ static void assert_share(const char *what, double share, double low, double high
 static void bootstrap_covers(void **state)
 {
     (void)state;
-    const int runs = 2000;
+    const int runs = 1200;
     int mean_in = 0;
     int median_in = 0;
     struct mf_rng rng;
@@ -55,12 +55,12 @@ static void bootstrap_covers(void **state)
             values[i] = log_normal(&rng);
         }
         struct bench_estimate e;
-        assert_int_equal(mf__bootstrap(values, 100, STATISTIC_MEAN, 1000, 0.95, (uint64_t)run, &e),
+        assert_int_equal(mf__bootstrap(values, 100, STATISTIC_MEAN, 500, 0.95, (uint64_t)run, &e),
                          0);
         mean_in += e.confidence_interval.lower_bound <= true_mean &&
                    true_mean <= e.confidence_interval.upper_bound;
-        assert_int_equal(
-            mf__bootstrap(values, 100, STATISTIC_MEDIAN, 1000, 0.95, (uint64_t)run, &e), 0);
+        assert_int_equal(mf__bootstrap(values, 100, STATISTIC_MEDIAN, 500, 0.95, (uint64_t)run, &e),
+                         0);
         median_in +=
             e.confidence_interval.lower_bound <= 100 && 100 <= e.confidence_interval.upper_bound;
     }
