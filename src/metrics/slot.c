@@ -2,6 +2,7 @@
  * slot.c -- packing of slots; the format is in slot.h. */
 #include "slot.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -12,11 +13,13 @@ enum slot_mode { MODE_EMPTY = 0, MODE_CONST = 1, MODE_RANGE = 2, MODE_TOTAL = 3 
 #define EXPONENT_BIAS  1030
 #define COUNT_BITS     19
 #define COUNT_MANTISSA 14
+#define COUNT_SHIFT_MAX UINT64_C(31)
 #define OFFSET_MAX     32767       /* 15 bits */
 #define MINIMUM_MAX    8388607     /* 24 bits, signed */
 #define MEAN_STEPS     16          /* of a quantum */
 #define INCREASE_BITS  35
 #define INCREASE_DROP  (63 - INCREASE_BITS) /* low mantissa bits that are rounded away */
+#define INCREASE_MAX   (UINT64_C(0x7FEFFFFFFFFFFFFF) >> INCREASE_DROP) /* of a finite one */
 
 static uint64_t double_bits(double v)
 {
@@ -37,23 +40,37 @@ static uint64_t bits_of(uint64_t word, unsigned shift, unsigned width)
     return (word >> shift) & ((UINT64_C(1) << width) - 1);
 }
 
+uint64_t mf__slot_count_step(uint64_t count)
+{
+    const int excess = 64 - __builtin_clzll(count | 1) - COUNT_MANTISSA;
+    return excess > 0 ? UINT64_C(1) << excess : 1;
+}
+
 static uint64_t count_pack(uint64_t count)
 {
-    unsigned shift = 0;
     const uint64_t limit = UINT64_C(1) << COUNT_MANTISSA;
-    while (count >= limit) {
-        count = (count + 1) >> 1;
-        shift++;
+    uint64_t step = mf__slot_count_step(count);
+    uint64_t steps = count / step + (count % step + step / 2) / step;
+    if (steps == limit) {
+        steps /= 2;
+        step *= 2;
     }
-    if (shift > 31) {
-        return (UINT64_C(31) << COUNT_MANTISSA) | (limit - 1);
+    const uint64_t shift = (uint64_t)__builtin_ctzll(step);
+    if (shift > COUNT_SHIFT_MAX) {
+        return (COUNT_SHIFT_MAX << COUNT_MANTISSA) | (limit - 1);
     }
-    return ((uint64_t)shift << COUNT_MANTISSA) | count;
+    return (shift << COUNT_MANTISSA) | steps;
 }
 
 static uint64_t count_unpack(uint64_t packed)
 {
     return bits_of(packed, 0, COUNT_MANTISSA) << (packed >> COUNT_MANTISSA);
+}
+
+/* Rounding at the end of the range must not end in infinity. */
+static double to_finite(long double v)
+{
+    return v > DBL_MAX ? DBL_MAX : v < -DBL_MAX ? -DBL_MAX : (double)v;
 }
 
 /* Finite differences of doubles may overflow a double; a long double holds them. */
@@ -65,7 +82,7 @@ static struct mf__slot pack_range(const struct mf__aggregate *a, uint64_t head)
     int exponent_min = 0;
     frexpl(range, &exponent_range);
     frexp(a->min, &exponent_min);
-    int exponent = exponent_range - 15;
+    int exponent = range > 0 ? exponent_range - 15 : -EXPONENT_BIAS;
     if (a->min != 0 && exponent_min - 23 > exponent) {
         exponent = exponent_min - 23;
     }
@@ -85,12 +102,11 @@ static struct mf__slot pack_range(const struct mf__aggregate *a, uint64_t head)
         mean = a->max;
     }
     const uint64_t max_steps = (uint64_t)(roundl(ldexpl(a->max, -exponent)) - base);
+    const long double mean_max = (long double)(max_steps * MEAN_STEPS);
     const uint64_t first_steps = (uint64_t)(roundl(ldexpl(a->first, -exponent)) - base);
     const uint64_t last_steps = (uint64_t)(roundl(ldexpl(a->last, -exponent)) - base);
     long double mean_steps = roundl((ldexpl(mean, -exponent) - base) * MEAN_STEPS);
-    if (mean_steps < 0) {
-        mean_steps = 0;
-    }
+    mean_steps = mean_steps < 0 ? 0 : mean_steps > mean_max ? mean_max : mean_steps;
     return (struct mf__slot){
         .hi = head | (count_pack(a->count) << 35) | ((uint64_t)(exponent + EXPONENT_BIAS) << 24) |
               ((uint64_t)(int64_t)base & 0xFFFFFF),
@@ -103,13 +119,13 @@ static void unpack_range(struct mf__slot slot, struct mf__aggregate *a)
     const int exponent = (int)bits_of(slot.hi, 24, 11) - EXPONENT_BIAS;
     const int64_t base = (int64_t)(bits_of(slot.hi, 0, 24) << 40) >> 40;
     a->count = count_unpack(bits_of(slot.hi, 35, COUNT_BITS));
-    a->min = ldexp((double)base, exponent);
-    a->max = (double)ldexpl((long double)base + bits_of(slot.lo, 49, 15), exponent);
-    a->first = (double)ldexpl((long double)base + bits_of(slot.lo, 34, 15), exponent);
-    a->last = (double)ldexpl((long double)base + bits_of(slot.lo, 19, 15), exponent);
+    a->min = to_finite(ldexpl((long double)base, exponent));
+    a->max = to_finite(ldexpl((long double)base + bits_of(slot.lo, 49, 15), exponent));
+    a->first = to_finite(ldexpl((long double)base + bits_of(slot.lo, 34, 15), exponent));
+    a->last = to_finite(ldexpl((long double)base + bits_of(slot.lo, 19, 15), exponent));
     const long double mean =
         ldexpl((long double)base + (long double)bits_of(slot.lo, 0, 19) / MEAN_STEPS, exponent);
-    a->sum = (double)(mean * (long double)a->count);
+    a->sum = to_finite(mean * (long double)a->count);
 }
 
 struct mf__slot mf__slot_pack(const struct mf__aggregate *a, bool counter, uint64_t lap)
@@ -119,8 +135,9 @@ struct mf__slot mf__slot_pack(const struct mf__aggregate *a, bool counter, uint6
         return (struct mf__slot){0, 0};
     }
     if (counter) {
-        uint64_t increase = double_bits(a->sum > 0 ? a->sum : 0);
+        uint64_t increase = double_bits(a->sum > 0 ? to_finite(a->sum) : 0);
         increase = (increase + (UINT64_C(1) << (INCREASE_DROP - 1))) >> INCREASE_DROP;
+        increase = increase > INCREASE_MAX ? INCREASE_MAX : increase;
         return (struct mf__slot){
             .lo = double_bits(a->last),
             .hi = ((uint64_t)MODE_TOTAL << MODE_SHIFT) | tag |
@@ -148,16 +165,16 @@ bool mf__slot_unpack(struct mf__slot slot, uint64_t lap, struct mf__aggregate *r
     if (mode == MODE_CONST) {
         a->count = bits_of(slot.hi, 0, TAG_SHIFT);
         a->min = a->max = a->first = a->last = bits_double(slot.lo);
-        a->sum = a->last * (double)a->count;
+        a->sum = to_finite((long double)a->last * (long double)a->count);
     } else if (mode == MODE_RANGE) {
         unpack_range(slot, a);
     } else {
         a->count = count_unpack(bits_of(slot.hi, INCREASE_BITS, COUNT_BITS));
         a->sum = bits_double(bits_of(slot.hi, 0, INCREASE_BITS) << INCREASE_DROP);
         a->last = a->max = bits_double(slot.lo);
-        a->first = a->min = a->last - a->sum;
+        a->first = a->min = to_finite((long double)a->last - a->sum);
     }
-    return a->count != 0;
+    return a->count != 0 && isfinite(a->last) && isfinite(a->sum);
 }
 
 void mf__aggregate_append(struct mf__aggregate *into, const struct mf__aggregate *later)
