@@ -71,9 +71,9 @@ static size_t encode_pairs(const uint64_t *buckets, unsigned halvings, uint8_t *
     return len;
 }
 
-void mf__histogram_encode(const uint64_t *buckets, int64_t slot, uint8_t *blob, size_t room_bytes)
+void mf__histogram_encode(const uint64_t *buckets, unsigned halvings, int64_t slot, uint8_t *blob,
+                          size_t room_bytes)
 {
-    unsigned halvings = 0;
     size_t len = 0;
     for (; halvings <= HALVINGS_MAX; halvings++) {
         len = encode_pairs(buckets, halvings, blob + HISTOGRAM_BLOB_HEADER,
@@ -134,6 +134,7 @@ void mf__histogram_merge(struct mf_histogram *into, const struct mf_histogram *f
     into->max = into->count == 0 || from->max > into->max ? from->max : into->max;
     into->count += from->count;
     into->sum += from->sum;
+    into->rounded = into->rounded || from->rounded;
     into->halvings = from->halvings > into->halvings ? from->halvings : into->halvings;
     for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
         into->buckets[i] += from->buckets[i];
@@ -155,9 +156,33 @@ double mf_histogram_sum(const struct mf_histogram *histogram)
     return histogram->sum;
 }
 
+/* A group of 2^h buckets is answered for by the middle of the one behind its middle. Up to 2^5 buckets lie
+ * within one power of two, from there on a group spans 2^(h-5) of them. */
 double mf_histogram_error(const struct mf_histogram *histogram)
 {
-    return ldexp(1.0, (int)histogram->halvings - HISTOGRAM_STEPS_LOG2 - 1);
+    const int halvings = (int)histogram->halvings;
+    const double half_bucket = 1.0 / (2 << HISTOGRAM_STEPS_LOG2);
+    if (halvings == 0) {
+        return half_bucket;
+    }
+    if (halvings <= HISTOGRAM_STEPS_LOG2) {
+        return ldexp(half_bucket, halvings) + half_bucket;
+    }
+    return ldexp(1 + half_bucket, 1 << (halvings - HISTOGRAM_STEPS_LOG2 - 1)) - 1;
+}
+
+/* The least value: the recorded minimum, unless that was rounded to steps of the slot's range, which may be
+ * many times the minimum; then what the lowest bucket says. */
+static double least_value(const struct mf_histogram *histogram)
+{
+    if (!histogram->rounded) {
+        return histogram->min;
+    }
+    uint32_t lowest = 0;
+    while (lowest < HISTOGRAM_BUCKETS - 1 && histogram->buckets[lowest] == 0) {
+        lowest++;
+    }
+    return histogram->halvings == 0 ? mf__histogram_bound(lowest) : 0;
 }
 
 double mf_histogram_quantile(const struct mf_histogram *histogram, double quantile)
@@ -167,7 +192,8 @@ double mf_histogram_quantile(const struct mf_histogram *histogram, double quanti
     }
     /* The value of rank ceil(q * count), as for a sorted list; the ends are known exactly. */
     uint64_t rank = (uint64_t)ceil(quantile * (double)histogram->count);
-    if (rank <= 1) {
+    rank = rank == 0 ? 1 : rank;
+    if (rank == 1 && !histogram->rounded) {
         return histogram->min;
     }
     if (rank >= histogram->count) {
@@ -183,24 +209,25 @@ double mf_histogram_quantile(const struct mf_histogram *histogram, double quanti
     }
     double value;
     if (index == 0) {
-        value = histogram->min;
+        value = histogram->min < mf__histogram_bound(1) ? histogram->min : mf__histogram_bound(1);
     } else if (index == HISTOGRAM_BUCKETS - 1) {
         value = histogram->max;
     } else {
         value = (mf__histogram_bound(index) + mf__histogram_bound(index + 1)) / 2;
     }
-    value = value < histogram->min ? histogram->min : value;
+    const double least = least_value(histogram);
+    value = value < least ? least : value;
     return value > histogram->max ? histogram->max : value;
 }
 
 uint64_t mf_histogram_count_below(const struct mf_histogram *histogram, double bound)
 {
+    if (bound >= histogram->max) {
+        return histogram->count;
+    }
     uint64_t count = 0;
-    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS - 1; i++) {
-        if (mf__histogram_bound(i + 1) > bound) {
-            return count;
-        }
+    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS - 1 && mf__histogram_bound(i + 1) <= bound; i++) {
         count += histogram->buckets[i];
     }
-    return bound >= histogram->max ? histogram->count : count;
+    return count;
 }

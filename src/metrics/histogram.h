@@ -12,7 +12,7 @@
  *   0  crc32c   of all that follows, 4 bytes
  *   4  slot     low 32 bits of the slot index
  *   8  length   of the payload in bytes, 2 bytes
- *  10  halvings how often neighbouring buckets were merged to make it fit: each doubles the error
+ *  10  halvings how often neighbouring buckets were merged to make it fit; see mf_histogram_error()
  *  11  zero
  *  12  payload  pairs of varints: distance to the next non-empty bucket, its count
  */
@@ -38,6 +38,7 @@ struct mf_histogram {
     double min;
     double max;
     unsigned halvings; /* the coarsest that was merged in */
+    bool rounded;      /* min and max are of a packed slot */
     uint64_t buckets[HISTOGRAM_BUCKETS];
 };
 
@@ -59,8 +60,9 @@ static inline uint32_t mf__histogram_index(double value)
 /* Lower bound of a bucket; bucket 0 begins at 0, the last at 2^44. */
 double mf__histogram_bound(uint32_t index);
 
-/* Writes the buckets as a blob of at most room_bytes (>= 64). */
-void mf__histogram_encode(const uint64_t *buckets, int64_t slot, uint8_t *blob, size_t room_bytes);
+/* Writes the buckets as a blob of at most room_bytes (>= 64). halvings: of what they were merged from. */
+void mf__histogram_encode(const uint64_t *buckets, unsigned halvings, int64_t slot, uint8_t *blob,
+                          size_t room_bytes);
 
 /* Adds a blob's buckets to `into` (counts and halvings only). Returns 1, 0 when the blob is not of that
  * slot (another lap, or empty), MF_ECORRUPT when its checksum fails. */

@@ -118,6 +118,7 @@ static int slot_quantile(const struct query_run *run, const struct source_series
     if (rc == 0) {
         histogram->min = point->min;
         histogram->max = point->max;
+        histogram->rounded = (point->flags & MF_POINT_APPROXIMATE) != 0;
         *ret_value = mf_histogram_quantile(histogram, run->query->quantile);
     }
     mf_free(histogram);
@@ -365,6 +366,7 @@ static int merge_series(const struct query_run *run, const struct source_series 
         slot->min = point->min;
         slot->max = point->max;
         slot->sum = point->sum;
+        slot->rounded = (point->flags & MF_POINT_APPROXIMATE) != 0;
         mf__histogram_merge(into, slot);
     }
     mf_free(slot);

@@ -125,11 +125,11 @@ static void merge_blobs(struct mf_metrics *store, const struct store_series *ser
 }
 
 static void put_blob(struct mf_metrics *store, const struct store_series *series, uint32_t tier,
-                     int64_t slot, const uint64_t *buckets)
+                     int64_t slot, const struct mf_histogram *histogram)
 {
     const struct slab_schema *schema = series->schema->slab;
     const struct slab_tier *in = &schema->tiers[tier];
-    mf__histogram_encode(buckets, slot,
+    mf__histogram_encode(histogram->buckets, histogram->halvings, slot,
                          slab_blob(&store->slab, schema, in, slot_position(in, slot),
                                    series->histogram_column),
                          schema->config->histogram_bytes);
@@ -144,19 +144,17 @@ void mf__ring_put(struct mf_metrics *store, struct store_series *series, uint32_
         return;
     }
     if (series->type == MF_HISTOGRAM) {
+        struct mf_histogram merged = {0};
         if (tier_index == 0) {
             const _Atomic uint64_t *dense =
                 slab_dense(&store->slab, schema, series->histogram_column);
-            uint64_t buckets[HISTOGRAM_BUCKETS];
             for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
-                buckets[i] = atomic_load_explicit(&dense[i], memory_order_relaxed);
+                merged.buckets[i] = atomic_load_explicit(&dense[i], memory_order_relaxed);
             }
-            put_blob(store, series, 0, slot, buckets);
         } else {
-            struct mf_histogram merged = {0};
             merge_blobs(store, series, tier_index, slot, &merged);
-            put_blob(store, series, tier_index, slot, merged.buckets);
         }
+        put_blob(store, series, tier_index, slot, &merged);
     }
     const struct mf__slot packed =
         mf__slot_pack(aggregate, series->type == MF_COUNTER, slot_lap(tier, slot));
@@ -255,7 +253,7 @@ static void merge_late_blob(struct mf_metrics *store, const struct store_series 
                                          series->histogram_column),
                                schema->config->histogram_bytes, slot, &merged);
     merged.buckets[mf__histogram_index(value)]++;
-    put_blob(store, series, tier_index, slot, merged.buckets);
+    put_blob(store, series, tier_index, slot, &merged);
 }
 
 /* Merges into a slot that is in the ring, or was never opened. */

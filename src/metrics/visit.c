@@ -82,6 +82,7 @@ static int deliver(struct visiting *v, const struct source_point *point)
         v->slot_buckets->sum = a->sum;
         v->slot_buckets->min = a->min;
         v->slot_buckets->max = a->max;
+        v->slot_buckets->rounded = !point->exact;
         buckets = v->slot_buckets;
     }
     return v->visitor->point(v->visitor->context, &out, interval_ns, buckets);
