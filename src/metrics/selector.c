@@ -12,9 +12,11 @@
 
 #define MATCHERS_MAX       32
 #define REGEX_BYTES_MAX    256
-#define REGEX_REPEAT_MAX   100
-#define REGEX_REPEATS_MAX  2 /* nested counts multiply; two of them stay small */
+#define REGEX_SIZE_MAX     1000 /* characters, when all repetitions are built out */
+#define REGEX_NESTED_MAX   2    /* repetitions of repetitions */
+#define REGEX_DEPTH_MAX    32
 #define SELECTOR_BYTES_MAX 8192
+#define WORD_CHARACTERS    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
 enum match_kind { MATCH_EQUAL, MATCH_NOT_EQUAL, MATCH_REGEX, MATCH_NOT_REGEX };
 
@@ -52,7 +54,7 @@ static void skip_space(struct cursor *cursor)
 
 static size_t identifier_length(const char *p)
 {
-    return strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_:");
+    return strspn(p, WORD_CHARACTERS ":");
 }
 
 static const char *keep(struct cursor *cursor, const char *from, size_t len)
@@ -64,31 +66,105 @@ static const char *keep(struct cursor *cursor, const char *from, size_t len)
     return kept;
 }
 
-/* glibc builds the repetition out, so counts are limited; otherwise one line could ask for gigabytes. */
-static bool regex_is_modest(const char *pattern)
+/* Behind a bracket expression that begins at p. */
+static const char *skip_brackets(const char *p)
 {
-    unsigned repeats = 0;
-    for (const char *p = pattern; *p != '\0'; p++) {
-        if (*p == '\\' && p[1] != '\0') {
-            p++;
-        } else if (*p == '{') {
-            repeats++;
-            const long low = strtol(p + 1, NULL, 10);
-            const char *comma = p + 1 + strspn(p + 1, "0123456789");
-            const long high = *comma == ',' ? strtol(comma + 1, NULL, 10) : 0;
-            if (repeats > REGEX_REPEATS_MAX || low > REGEX_REPEAT_MAX || high > REGEX_REPEAT_MAX) {
-                return false;
-            }
+    p++;
+    p += *p == '^' ? 1 : 0;
+    p += *p == ']' ? 1 : 0;
+    while (*p != '\0' && *p != ']') {
+        if (*p == '[' && (p[1] == ':' || p[1] == '.' || p[1] == '=')) {
+            const char end[] = {p[1], ']', '\0'};
+            const char *close = strstr(p + 2, end);
+            p = close != NULL ? close + 1 : p;
         }
+        p++;
     }
-    return strlen(pattern) <= REGEX_BYTES_MAX;
+    return *p == ']' ? p + 1 : p;
 }
 
-static int compile(struct cursor *cursor, struct matcher *matcher)
+/* How often the repetition at *at makes glibc copy what it repeats; moves *at behind it. */
+static uint64_t repetition(const char **at)
 {
-    if (!regex_is_modest(matcher->value)) {
-        return syntax_error(cursor, "a shorter regular expression before this (256 bytes, at most two "
-                                    "repetition counts, each up to 100)");
+    const char *p = *at + 1;
+    uint64_t times = **at == '?' ? 1 : 2;
+    if (**at == '{') {
+        char *end;
+        const unsigned long low = strtoul(p, &end, 10);
+        const unsigned long high = *end == ',' ? strtoul(end + 1, &end, 10) : 0;
+        times = low > high ? low : high;
+        times = times < REGEX_SIZE_MAX ? times + 1 : REGEX_SIZE_MAX + 1;
+        p = end + (*end == '}' ? 1 : 0);
+    }
+    *at = p;
+    return times;
+}
+
+/* What must be changed before glibc gets to see a pattern, or NULL. Its compiler builds repetitions out, so
+ * that nested ones take gigabytes, or hours (`(((((a+)*+)*+)*+)*+)*`), and its matcher takes exponential time
+ * for back-references. A group that ends too often would end the anchored one. */
+static const char *regex_fault(const char *pattern)
+{
+    static const char *const too_large = "a simpler regular expression (at most 256 bytes, repetitions "
+                                         "nested once and of at most 1000 characters in all)";
+    uint64_t sizes[REGEX_DEPTH_MAX + 1] = {0}; /* of the groups that are open */
+    unsigned nested[REGEX_DEPTH_MAX + 1] = {0};
+    unsigned depth = 0;
+    uint64_t last = 0; /* size of what a repetition would repeat, and repetitions in it */
+    unsigned last_nested = 0;
+    if (strlen(pattern) > REGEX_BYTES_MAX) {
+        return too_large;
+    }
+    for (const char *p = pattern; *p != '\0';) {
+        if (strchr("*+?{", *p) != NULL) {
+            const uint64_t times = repetition(&p);
+            last_nested++;
+            if (times > REGEX_SIZE_MAX || last_nested > REGEX_NESTED_MAX) {
+                return too_large;
+            }
+            sizes[depth] += last * (times - 1);
+            last *= times;
+            nested[depth] = last_nested > nested[depth] ? last_nested : nested[depth];
+        } else if (*p == '(') {
+            if (depth == REGEX_DEPTH_MAX) {
+                return too_large;
+            }
+            sizes[++depth] = 1;
+            nested[depth] = 0;
+            last = last_nested = 0;
+            p++;
+        } else if (*p == ')') {
+            if (depth == 0) {
+                return "( before ) in the regular expression";
+            }
+            last = sizes[depth];
+            last_nested = nested[depth--];
+            sizes[depth] += last;
+            nested[depth] = last_nested > nested[depth] ? last_nested : nested[depth];
+            p++;
+        } else {
+            if (*p == '\\' && p[1] >= '1' && p[1] <= '9') {
+                return "a regular expression without back-references";
+            }
+            last = 1;
+            last_nested = 0;
+            sizes[depth]++;
+            p = *p == '[' ? skip_brackets(p) : p + (*p == '\\' && p[1] != '\0' ? 2 : 1);
+        }
+        if (sizes[depth] > REGEX_SIZE_MAX) {
+            return too_large;
+        }
+    }
+    return depth > 0 ? ") after ( in the regular expression" : NULL;
+}
+
+/* The value of the matcher began at `value_at` in the text. */
+static int compile(struct cursor *cursor, struct matcher *matcher, const char *value_at)
+{
+    const char *fault = regex_fault(matcher->value);
+    if (fault != NULL) {
+        cursor->at = value_at;
+        return syntax_error(cursor, fault);
     }
     char anchored[REGEX_BYTES_MAX + 8];
     const size_t len = strlen(matcher->value);
@@ -102,8 +178,8 @@ static int compile(struct cursor *cursor, struct matcher *matcher)
     if (rc != 0) {
         char reason[80];
         regerror(rc, &matcher->regex, reason, sizeof reason);
-        return mf_fail(cursor->err, MF_ESYNTAX, "selector `%.120s`: regular expression \"%.120s\": %s",
-                       cursor->text, matcher->value, reason);
+        return mf_fail(cursor->err, MF_ESYNTAX, "selector `%.160s`, character %zu: regular expression: "
+                       "%s", cursor->text, (size_t)(value_at - cursor->text) + 1, reason);
     }
     matcher->compiled = true;
     return 0;
@@ -168,20 +244,24 @@ static int parse_value(struct cursor *cursor, const char **ret_value)
 static int parse_matcher(struct cursor *cursor, struct matcher *matcher)
 {
     skip_space(cursor);
-    const size_t len = identifier_length(cursor->at);
-    if (len == 0) {
+    const size_t len = strcspn(cursor->at, " \t\r\n=!~,{}\"");
+    if (!mf__label_name_valid(cursor->at, len) &&
+        (len < 2 || memcmp(cursor->at, "__", 2) != 0 ||
+         strspn(cursor->at, WORD_CHARACTERS) != len)) {
         return syntax_error(cursor, "a label name");
     }
     matcher->name = keep(cursor, cursor->at, len);
     cursor->at += len;
     skip_space(cursor);
+    const char *value_at = cursor->at;
     int rc = parse_operator(cursor, &matcher->kind);
     if (rc == 0) {
         skip_space(cursor);
+        value_at = cursor->at;
         rc = parse_value(cursor, &matcher->value);
     }
     if (rc == 0 && (matcher->kind == MATCH_REGEX || matcher->kind == MATCH_NOT_REGEX)) {
-        rc = compile(cursor, matcher);
+        rc = compile(cursor, matcher, value_at);
     }
     return rc;
 }

@@ -2,7 +2,8 @@
  * selector.h -- `name{a="b",c!="d",e=~"x.*",f!~"y"}`: which series are meant.
  *
  * As in PromQL: a label that a series lacks has the value ""; regular expressions are anchored at both
- * ends. They are POSIX extended ones, of at most 256 bytes, with repetition counts up to 100. */
+ * ends. They are POSIX extended ones, of at most 256 bytes, without back-references, and with nested
+ * repetitions as far as they stay small. */
 #ifndef METRICS_SELECTOR_H
 #define METRICS_SELECTOR_H
 
