@@ -49,7 +49,7 @@ format: ## lay out all C files with clang-format
 lint: ## the project's own rules, the layout of C files, shell scripts
 	@scripts/check
 	@$(c_files) | xargs clang-format --dry-run -Werror
-	@shellcheck -x -S warning scripts/* .ci/run tests/*/*.sh
+	@shellcheck -x -S warning scripts/* .ci/run bench/run bench/*.sh tests/*/*.sh
 
 clean: ## remove build/
 	@rm -rf build

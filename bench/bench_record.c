@@ -49,50 +49,61 @@ static void next_second(void *context)
 
 static void run_single(void *context, uint64_t count)
 {
-    struct bench_store *store = context;
+    const struct bench_store *store = context;
+    struct mf_metrics *metrics = store->store;
+    const mf_series series = store->series[0];
     for (uint64_t i = 0; i < count; i++) {
-        (void)mf_metrics_record(store->store, store->series[0], store->values[i % BENCH_VALUES]);
+        (void)mf_metrics_record(metrics, series, store->values[i % BENCH_VALUES]);
+    }
+}
+
+/* One value of each gauge; `i` counts all values so far. */
+static inline void record_turn(const struct bench_store *store, size_t series_count, uint64_t i)
+{
+    struct mf_metrics *metrics = store->store;
+    const double *values = &store->values[i % (BENCH_VALUES / 2)];
+    for (size_t s = 0; s < series_count; s++) {
+        (void)mf_metrics_record(metrics, store->series[s], values[s]);
     }
 }
 
 static void run_turns(void *context, uint64_t count)
 {
-    struct bench_store *store = context;
-    for (uint64_t i = 0; i < count; i += store->count) {
-        for (size_t s = 0; s < store->count; s++) {
-            (void)mf_metrics_record(store->store, store->series[s],
-                                    store->values[(i + s) % BENCH_VALUES]);
-        }
+    const struct bench_store *store = context;
+    const size_t series_count = store->count;
+    for (uint64_t i = 0; i < count; i += series_count) {
+        record_turn(store, series_count, i);
     }
 }
 
 static void run_throughput(void *context, uint64_t count)
 {
     struct bench_store *store = context;
-    for (uint64_t i = 0; i < count; i += store->count) {
+    const size_t series_count = store->count;
+    for (uint64_t i = 0; i < count; i += series_count) {
         bench_store_tick(store, BENCH_SECOND_NS / 1000);
-        for (size_t s = 0; s < store->count; s++) {
-            (void)mf_metrics_record(store->store, store->series[s],
-                                    store->values[(i + s) % BENCH_VALUES]);
-        }
+        record_turn(store, series_count, i);
     }
 }
 
 static void run_record_at(void *context, uint64_t count)
 {
-    struct bench_store *store = context;
+    const struct bench_store *store = context;
+    struct mf_metrics *metrics = store->store;
+    const mf_series series = store->series[0];
+    const int64_t now_ns = store->now_ns;
     for (uint64_t i = 0; i < count; i++) {
-        (void)mf_metrics_record_at(store->store, store->series[0], store->values[i % BENCH_VALUES],
-                                   store->now_ns);
+        (void)mf_metrics_record_at(metrics, series, store->values[i % BENCH_VALUES], now_ns);
     }
 }
 
 static void run_batch(void *context, uint64_t count)
 {
-    struct bench_store *store = context;
-    for (uint64_t i = 0; i < count; i += store->count) {
+    const struct bench_store *store = context;
+    const size_t series_count = store->count;
+    for (uint64_t i = 0; i < count; i += series_count) {
         (void)mf_metrics_record_batch(store->store, store->series,
-                                      &store->values[i % (BENCH_VALUES / 2)], store->count,
+                                      &store->values[i % (BENCH_VALUES / 2)], series_count,
                                       store->now_ns);
     }
 }
@@ -100,9 +111,11 @@ static void run_batch(void *context, uint64_t count)
 static void run_counters(void *context, uint64_t count)
 {
     struct bench_store *store = context;
-    for (uint64_t i = 0; i < count; i += store->count) {
-        for (size_t s = 0; s < store->count; s++) {
-            (void)mf_counter_add(&store->writer, store->series[s], 1);
+    struct mf_counter_writer writer = store->writer;
+    const size_t series_count = store->count;
+    for (uint64_t i = 0; i < count; i += series_count) {
+        for (size_t s = 0; s < series_count; s++) {
+            (void)mf_counter_add(&writer, store->series[s], 1);
         }
     }
 }
@@ -112,22 +125,21 @@ static void run_counters(void *context, uint64_t count)
 static void run_turns_seconds(void *context, uint64_t count)
 {
     struct bench_store *store = context;
-    for (uint64_t i = 0; i < count; i += store->count) {
+    const size_t series_count = store->count;
+    for (uint64_t i = 0; i < count; i += series_count) {
         bench_store_tick(store, BENCH_SECOND_NS);
-        for (size_t s = 0; s < store->count; s++) {
-            (void)mf_metrics_record(store->store, store->series[s],
-                                    store->values[(i + s) % BENCH_VALUES]);
-        }
+        record_turn(store, series_count, i);
     }
 }
 
 static void run_batch_seconds(void *context, uint64_t count)
 {
     struct bench_store *store = context;
-    for (uint64_t i = 0; i < count; i += store->count) {
+    const size_t series_count = store->count;
+    for (uint64_t i = 0; i < count; i += series_count) {
         store->now_ns += BENCH_SECOND_NS;
         (void)mf_metrics_record_batch(store->store, store->series,
-                                      &store->values[i % (BENCH_VALUES / 2)], store->count,
+                                      &store->values[i % (BENCH_VALUES / 2)], series_count,
                                       store->now_ns);
     }
 }
@@ -145,10 +157,7 @@ static void run_record_consolidate(void *context, uint64_t count)
 {
     struct bench_store *store = context;
     for (uint64_t i = 0; i < count; i++) {
-        for (size_t s = 0; s < store->count; s++) {
-            (void)mf_metrics_record(store->store, store->series[s],
-                                    store->values[(i + s) % BENCH_VALUES]);
-        }
+        record_turn(store, store->count, i);
         bench_store_tick(store, BENCH_SECOND_NS);
         (void)mf_metrics_consolidate(store->store);
     }
@@ -157,18 +166,9 @@ static void run_record_consolidate(void *context, uint64_t count)
 /* --- registering */
 
 struct registering {
-    struct bench *bench;
     const char *path;
     struct mf_metrics *store;
 };
-
-static void remove_store(const char *path)
-{
-    char file[300];
-    snprintf(file, sizeof file, "%s/metrics.slab", path);
-    (void)unlink(file);
-    (void)rmdir(path);
-}
 
 static void registering_open(void *context)
 {
@@ -187,7 +187,7 @@ static void registering_close(void *context)
     struct registering *registering = context;
     struct mf_errinfo err;
     bench_check(mf_metrics_close(registering->store, &err), &err, registering->path);
-    remove_store(registering->path);
+    bench_store_remove(registering->path);
 }
 
 static void run_register(void *context, uint64_t count)
@@ -422,14 +422,17 @@ static void add_store_cases(struct bench *bench, struct bench_store *stores)
 
 int main(int argc, char **argv)
 {
-    struct bench *bench =
-        bench_begin("record", "The metrics store: recording, clock, queries.", argc, argv);
+    struct bench *bench = bench_begin("record", "The metrics store: recording, clock, queries.",
+                                      BENCH_CASES, argc, argv);
+    if (bench_replicate(bench)) {
+        return bench_finish(bench);
+    }
     static struct bench_store stores[STORE_CASES];
     static struct watching watching;
     static struct querying one;
     static struct querying thirty;
     static _Atomic uint64_t word __attribute__((aligned(64)));
-    struct registering registering = {.bench = bench, .path = bench_scratch(bench, "registering")};
+    struct registering registering = {.path = bench_scratch(bench, "registering")};
 
     bench_add(bench, &(struct bench_case){.name = "record/atomic_increment",
                                           .run = run_atomic,
@@ -453,7 +456,9 @@ int main(int argc, char **argv)
                                           .count_max = 1,
                                           .without_ratio = true});
     const bool queries =
-        bench_wants(bench, "query/open query/60_points query/30_series_x_600_points");
+
+        bench_wants(bench, "query/open") || bench_wants(bench, "query/60_points") ||
+        bench_wants(bench, "query/30_series_x_600_points");
     if (queries) {
         querying_open(bench, &one, "one", 1);
         querying_open(bench, &thirty, "thirty", 30);

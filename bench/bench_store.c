@@ -5,6 +5,7 @@
 #include "base/rng.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #define VALUES_SEED 42
 
@@ -47,4 +48,13 @@ void bench_store_close(struct bench_store *store)
         mf_counter_writer_end(&store->writer);
     }
     bench_check(mf_metrics_close(store->store, &err), &err, store->path);
+}
+
+void bench_store_remove(const char *path)
+{
+    char file[512];
+    const int len = snprintf(file, sizeof file, "%s/metrics.slab", path);
+    if (len < 0 || (size_t)len >= sizeof file || unlink(file) != 0 || rmdir(path) != 0) {
+        bench_die("cannot remove the store %s", path);
+    }
 }

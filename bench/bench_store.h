@@ -28,6 +28,8 @@ struct bench_store {
 void bench_store_open(struct bench *bench, struct bench_store *store, const char *name,
                       enum mf_series_type type, size_t count);
 void bench_store_close(struct bench_store *store);
+/* Removes the files of a closed store. */
+void bench_store_remove(const char *path);
 
 /* Lets the clock go on by that much. */
 static inline void bench_store_tick(struct bench_store *store, int64_t by_ns)

@@ -280,8 +280,9 @@ static void write_rows(struct bench *bench, const struct row *rows)
 
 int main(int argc, char **argv)
 {
-    struct bench *bench = bench_begin(
-        "write_path", "What one recorded value costs, by four ways of keeping it.", argc, argv);
+    struct bench *bench =
+        bench_begin("write_path", "What one recorded value costs, by four ways of keeping it.",
+                    BENCH_ROUNDS, argc, argv);
     const struct bench_options *options = bench_options(bench);
     const size_t standard = options->quick ? ROUNDS_QUICK : ROUNDS;
     const size_t rounds = options->rounds > 0 ? options->rounds : standard;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * harness.c -- options, interleaved repetitions, noise, reports: see harness.h. */
+ * harness.c -- options, and interleaved repetitions: see harness.h. */
 #include "harness.h"
+#include "harness_internal.h"
 
-#include "base/fail.h"
 #include "base/heap.h"
 #include "base/rng.h"
 #include "fmt/number.h"
@@ -14,52 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
-#define CASES_MAX       64
-#define SCRATCH_MAX     64
-#define ROUNDS_DEFAULT  101
-#define ROUNDS_QUICK    15
+#define ROUNDS_DEFAULT  41 /* of one process */
+#define ROUNDS_QUICK    5
 #define SAMPLE_NS       2000000 /* short, so that many samples lie between two disturbances */
 #define SAMPLE_NS_QUICK 500000
 #define WARM_UP_SAMPLES 3
 #define ORDER_SEED      42
-
-/* How busy the machine was, from the kernel's counters since boot. */
-struct machine_load {
-    int64_t at_ns;
-    double busy_s;   /* all CPUs, everybody */
-    double stolen_s; /* what the hypervisor gave to others */
-    double own_s;    /* this process */
-    double average;  /* over the last minute */
-};
-
-struct measured {
-    struct bench_case item;
-    uint64_t count;     /* operations of one sample */
-    double *samples;    /* ns per operation, one per round */
-    double *ratios;     /* to the baseline of the same round */
-    uint64_t preempted; /* samples during which the thread lost its CPU */
-    struct bench_summary time;
-    struct bench_summary ratio;
-};
-
-struct bench {
-    const char *suite;
-    const char *summary;
-    struct bench_options options;
-    struct measured cases[CASES_MAX];
-    size_t case_count;
-    size_t baseline; /* CASES_MAX: none */
-    struct machine_load before;
-    struct mf_buffer json_text;
-    struct mf_json json;
-    bool json_begun;
-    char *paths[SCRATCH_MAX];
-    size_t path_count;
-};
+#define NUMBER_MAX      1000000000
 
 static char scratch_directory[256]; /* for the exit paths */
 static pid_t scratch_owner;
@@ -95,7 +59,7 @@ void bench_die(const char *format, ...)
 void bench_check(int rc, const struct mf_errinfo *err, const char *what)
 {
     if (rc < 0) {
-        bench_die("%s: %s", what, err != NULL && err->msg[0] != '\0' ? err->msg : mf_strerror(rc));
+        bench_die("%s: %s", what, err != NULL ? err->msg : mf_strerror(rc));
     }
 }
 
@@ -106,25 +70,30 @@ int64_t bench_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+const char *bench__keep(struct bench *bench, char *text)
+{
+    if (text == NULL || bench->string_count == STRINGS_MAX) {
+        bench_die("no room for names");
+    }
+    bench->strings[bench->string_count++] = text;
+    return text;
+}
+
 const char *bench_scratch(struct bench *bench, const char *name)
 {
     if (scratch_directory[0] == '\0') {
         const char *parent = getenv("TMPDIR");
-        int len = snprintf(scratch_directory, sizeof scratch_directory, "%s/mayfly-bench-XXXXXX",
-                           parent != NULL && parent[0] != '\0' ? parent : "/tmp");
+        parent = parent != NULL && parent[0] != '\0' ? parent : "/tmp";
+        const int len =
+            snprintf(scratch_directory, sizeof scratch_directory, "%s/mayfly-bench-XXXXXX", parent);
         if (len < 0 || (size_t)len >= sizeof scratch_directory ||
             mkdtemp(scratch_directory) == NULL) {
             scratch_directory[0] = '\0';
-            bench_die("cannot make a directory below %s", parent != NULL ? parent : "/tmp");
+            bench_die("cannot make a directory below %s", parent);
         }
         scratch_owner = getpid();
     }
-    char *path = mf_asprintf("%s/%s", scratch_directory, name);
-    if (path == NULL || bench->path_count == SCRATCH_MAX) {
-        bench_die("no room for the path of %s", name);
-    }
-    bench->paths[bench->path_count++] = path;
-    return path;
+    return bench__keep(bench, mf_asprintf("%s/%s", scratch_directory, name));
 }
 
 const char *bench_format_ns(char out[32], double ns)
@@ -146,123 +115,82 @@ const char *bench_format_ns(char out[32], double ns)
 /* --- options
  * -------------------------------------------------------------------------------------- */
 
-static void usage(const char *program, const char *summary, FILE *out)
+static void usage(const char *program, const char *summary, enum bench_suite_kind kind, FILE *out)
 {
     fprintf(out,
-            "%s\n\n"
-            "usage: %s [--json] [--quick] [--filter TEXT] [--rounds N] [--once N]\n"
+            "%s\n\nusage: %s [OPTION]...\n"
             "  --json         one JSON document instead of tables\n"
-            "  --quick        fewer and shorter samples\n"
-            "  --filter TEXT  only cases with TEXT in their names\n"
-            "  --rounds N     samples of each case\n"
-            "  --once N       N operations of each case, untimed: for valgrind\n",
+            "  --quick        fewer and shorter samples\n",
             summary, program);
+    if (kind >= BENCH_ROUNDS) {
+        fputs("  --rounds N     samples of each case, in each process\n"
+              "  --once N       N operations of each case, untimed: for valgrind\n",
+              out);
+    }
+    if (kind >= BENCH_CASES) {
+        fputs("  --filter TEXT  only cases with TEXT in their names; =NAME: that one\n"
+              "  --processes N  how many processes measure, one after the other\n",
+              out);
+    }
 }
 
-static uint64_t number_option(const char *program, const char *option, const char *text)
+static uint64_t number_option(const char *program, const char *option, const char *text,
+                              uint64_t most)
 {
     uint64_t value = 0;
-    struct mf_errinfo err;
-    if (text == NULL || mf_parse_uint64(text, &value, &err) < 0 || value == 0 ||
-        value > 1000000000) {
-        fprintf(stderr, "%s: %s takes a number from 1 to 1000000000\n", program, option);
+    if (mf_parse_uint64(text, &value, NULL) < 0 || value == 0 || value > most) {
+        fprintf(stderr, "%s: %s takes a number from 1 to %llu\n", program, option,
+                (unsigned long long)most);
         exit(64);
     }
     return value;
 }
 
-static void parse_options(struct bench *bench, int argc, char **argv)
+/* Whether it was an option with a value that this kind of suite has. */
+static bool parse_valued(struct bench_options *options, enum bench_suite_kind kind,
+                         const char *program, const char *option, const char *value)
 {
-    struct bench_options *options = &bench->options;
-    const char *program = strrchr(argv[0], '/') != NULL ? strrchr(argv[0], '/') + 1 : argv[0];
+    if (value == NULL || kind < BENCH_ROUNDS) {
+        return false;
+    }
+    if (strcmp(option, "--rounds") == 0) {
+        options->rounds = number_option(program, option, value, NUMBER_MAX);
+    } else if (strcmp(option, "--once") == 0) {
+        options->once = number_option(program, option, value, NUMBER_MAX);
+    } else if (kind == BENCH_CASES && strcmp(option, "--filter") == 0) {
+        options->filter = value;
+    } else if (kind == BENCH_CASES && strcmp(option, "--processes") == 0) {
+        options->processes = number_option(program, option, value, PROCESSES_MAX);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void parse_options(struct bench *bench, enum bench_suite_kind kind, int argc, char **argv)
+{
+    const char *slash = strrchr(argv[0], '/');
+    const char *program = slash != NULL ? slash + 1 : argv[0];
     for (int i = 1; i < argc; i++) {
-        const char *option = argv[i];
-        const char *value = argv[i + 1]; /* NULL at the end */
-        if (strcmp(option, "--json") == 0) {
-            options->json = true;
-        } else if (strcmp(option, "--quick") == 0) {
-            options->quick = true;
-        } else if (strcmp(option, "--filter") == 0 && value != NULL) {
-            options->filter = value;
-            i++;
-        } else if (strcmp(option, "--rounds") == 0) {
-            options->rounds = number_option(program, option, value);
-            i++;
-        } else if (strcmp(option, "--once") == 0) {
-            options->once = number_option(program, option, value);
-            i++;
-        } else if (strcmp(option, "--help") == 0) {
-            usage(program, bench->summary, stdout);
+        if (strcmp(argv[i], "--json") == 0) {
+            bench->options.json = true;
+        } else if (strcmp(argv[i], "--quick") == 0) {
+            bench->options.quick = true;
+        } else if (strcmp(argv[i], "--help") == 0) {
+            usage(program, bench->summary, kind, stdout);
             exit(0);
+        } else if (parse_valued(&bench->options, kind, program, argv[i], argv[i + 1])) {
+            i++;
         } else {
-            fprintf(stderr, "%s: unknown option %s, or its value is missing\n", program, option);
-            usage(program, bench->summary, stderr);
+            fprintf(stderr, "%s: unknown option %s, or its value is missing\n", program, argv[i]);
+            usage(program, bench->summary, kind, stderr);
             exit(64);
         }
     }
 }
 
-/* --- the machine
- * ---------------------------------------------------------------------------------- */
-
-static struct machine_load machine_load_now(void)
-{
-    struct machine_load load = {.at_ns = bench_now_ns()};
-    FILE *file = fopen("/proc/stat", "re");
-    char line[512];
-    if (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        /* cpu user nice system idle iowait irq softirq steal */
-        char *at = line + strcspn(line, " ");
-        double ticks[8] = {0};
-        for (size_t i = 0; i < MF_ARRAY_LEN(ticks); i++) {
-            ticks[i] = strtod(at, &at);
-        }
-        const double per_second = (double)sysconf(_SC_CLK_TCK);
-        load.busy_s = (ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6]) / per_second;
-        load.stolen_s = ticks[7] / per_second;
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-    struct rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) == 0) {
-        load.own_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                     (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-    }
-    if (getloadavg(&load.average, 1) != 1) {
-        load.average = NAN;
-    }
-    return load;
-}
-
-/* CPUs that others used during the run, on average. */
-static double others_cpus(const struct machine_load *from, const struct machine_load *to)
-{
-    const double seconds = (double)(to->at_ns - from->at_ns) / 1e9;
-    const double others = (to->busy_s - from->busy_s) - (to->own_s - from->own_s);
-    return seconds > 0 && others > 0 ? others / seconds : 0;
-}
-
-static void processor_name(char *out, size_t len)
-{
-    snprintf(out, len, "unknown");
-    FILE *file = fopen("/proc/cpuinfo", "re");
-    char line[512];
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        if (strncmp(line, "model name", 10) == 0 && strchr(line, ':') != NULL) {
-            char *name = strchr(line, ':') + 1;
-            name += strspn(name, " ");
-            name[strcspn(name, "\n")] = '\0';
-            snprintf(out, len, "%s", name);
-            break;
-        }
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-}
-
-struct bench *bench_begin(const char *suite, const char *summary, int argc, char **argv)
+struct bench *bench_begin(const char *suite, const char *summary, enum bench_suite_kind kind,
+                          int argc, char **argv)
 {
     struct bench *bench = mf_calloc(1, sizeof *bench);
     if (bench == NULL) {
@@ -270,9 +198,10 @@ struct bench *bench_begin(const char *suite, const char *summary, int argc, char
     }
     bench->suite = suite;
     bench->summary = summary;
+    bench->argv = argv;
     bench->baseline = CASES_MAX;
-    parse_options(bench, argc, argv);
-    bench->before = machine_load_now();
+    parse_options(bench, kind, argc, argv);
+    bench->before = bench__load_now();
     return bench;
 }
 
@@ -283,18 +212,18 @@ const struct bench_options *bench_options(const struct bench *bench)
 
 bool bench_wants(const struct bench *bench, const char *name)
 {
-    return bench->options.filter == NULL || strstr(name, bench->options.filter) != NULL;
+    const char *filter = bench->options.filter;
+    if (filter != NULL && filter[0] == '=') {
+        return strcmp(name, filter + 1) == 0;
+    }
+    return filter == NULL || strstr(name, filter) != NULL;
 }
 
 /* --- measuring
  * ------------------------------------------------------------------------------------ */
 
-void bench_add(struct bench *bench, const struct bench_case *item)
+static void add_unfiltered(struct bench *bench, const struct bench_case *item)
 {
-    /* The baseline is needed whatever the filter says. */
-    if (!bench_wants(bench, item->name) && (!item->baseline || bench->options.once > 0)) {
-        return;
-    }
     if (bench->case_count == CASES_MAX) {
         bench_die("more than %d cases", CASES_MAX);
     }
@@ -303,8 +232,14 @@ void bench_add(struct bench *bench, const struct bench_case *item)
     }
     struct measured *measured = &bench->cases[bench->case_count++];
     measured->item = *item;
-    if (measured->item.step == 0) {
-        measured->item.step = 1;
+    measured->item.step = item->step > 0 ? item->step : 1;
+}
+
+void bench_add(struct bench *bench, const struct bench_case *item)
+{
+    /* The baseline is needed for the ratios whatever the filter says. */
+    if (bench_wants(bench, item->name) || (item->baseline && bench->options.once == 0)) {
+        add_unfiltered(bench, item);
     }
 }
 
@@ -314,6 +249,21 @@ static void empty_timer(void *context, uint64_t count)
     for (uint64_t i = 0; i < count; i++) {
         *sum += bench_now_ns() - bench_now_ns();
     }
+}
+
+static void add_noise_cases(struct bench *bench)
+{
+    static int64_t sum;
+    if (bench->baseline < CASES_MAX) {
+        struct bench_case again = bench->cases[bench->baseline].item;
+        again.name = "noise/same_again";
+        again.baseline = false;
+        add_unfiltered(bench, &again);
+    }
+    add_unfiltered(bench, &(struct bench_case){.name = "noise/empty_timer",
+                                               .run = empty_timer,
+                                               .context = &sum,
+                                               .without_ratio = true});
 }
 
 static double take_sample(const struct measured *measured, uint64_t count)
@@ -341,7 +291,7 @@ static void calibrate(struct measured *measured, double sample_ns)
         count *= 2;
     }
     measured->count = count;
-    for (int i = 0; i < WARM_UP_SAMPLES && item->count_max == 0; i++) {
+    for (int i = 0; i < WARM_UP_SAMPLES; i++) {
         (void)take_sample(measured, count);
     }
 }
@@ -375,17 +325,15 @@ struct bench_summary bench_summarize(double *samples, size_t n)
         return (struct bench_summary){NAN, NAN, NAN, NAN};
     }
     qsort(samples, n, sizeof *samples, compare_doubles);
-    const double last = (double)(n - 1);
-    double quantiles[3];
     const double wanted[3] = {0.1, 0.5, 0.9};
+    double quantiles[3];
     for (int i = 0; i < 3; i++) {
-        const double rank = wanted[i] * last;
+        const double rank = wanted[i] * (double)(n - 1);
         const size_t below = (size_t)rank;
-        const double rest = rank - (double)below;
         const double above = samples[below + 1 < n ? below + 1 : below];
-        quantiles[i] = samples[below] + rest * (above - samples[below]);
+        quantiles[i] = samples[below] + (rank - (double)below) * (above - samples[below]);
     }
-    return (struct bench_summary){samples[0], quantiles[1], quantiles[0], quantiles[2]};
+    return (struct bench_summary){samples[0], quantiles[0], quantiles[1], quantiles[2]};
 }
 
 double bench_spread_percent(const struct bench_summary *summary)
@@ -393,22 +341,13 @@ double bench_spread_percent(const struct bench_summary *summary)
     return (summary->p90 - summary->p10) / summary->median * 100;
 }
 
-static void add_noise_cases(struct bench *bench)
+void bench__samples_reserve(struct measured *measured, size_t count)
 {
-    static int64_t sum;
-    const char *filter = bench->options.filter;
-    bench->options.filter = NULL;
-    if (bench->baseline < CASES_MAX) {
-        struct bench_case again = bench->cases[bench->baseline].item;
-        again.name = "noise/same_again";
-        again.baseline = false;
-        bench_add(bench, &again);
+    double *samples = mf_realloc(measured->samples, count * sizeof *samples);
+    if (samples == NULL) {
+        bench_die("out of memory for %zu samples", count);
     }
-    bench_add(bench, &(struct bench_case){.name = "noise/empty_timer",
-                                          .run = empty_timer,
-                                          .context = &sum,
-                                          .without_ratio = true});
-    bench->options.filter = filter;
+    measured->samples = samples;
 }
 
 static void measure(struct bench *bench, size_t rounds)
@@ -424,185 +363,55 @@ static void measure(struct bench *bench, size_t rounds)
         for (size_t i = 0; i < bench->case_count; i++) {
             struct measured *measured = &bench->cases[order[i]];
             const uint64_t before = preemptions();
-            measured->samples[round] =
-                take_sample(measured, measured->count) / (double)measured->count;
+            const double ns = take_sample(measured, measured->count);
+            measured->samples[measured->sample_count++] = ns / (double)measured->count;
             measured->preempted += preemptions() > before;
         }
-        const double base =
-            bench->baseline < CASES_MAX ? bench->cases[bench->baseline].samples[round] : NAN;
-        for (size_t i = 0; i < bench->case_count; i++) {
-            bench->cases[i].ratios[round] = bench->cases[i].samples[round] / base;
+    }
+}
+
+static void run_once(struct bench *bench)
+{
+    for (size_t i = 0; i < bench->case_count; i++) {
+        const struct bench_case *item = &bench->cases[i].item;
+        uint64_t count = (bench->options.once + item->step - 1) / item->step * item->step;
+        if (item->count_max > 0 && count > item->count_max) {
+            count = item->count_max;
         }
+        (void)take_sample(&bench->cases[i], count);
     }
 }
 
 void bench_run(struct bench *bench)
 {
     if (bench->options.once > 0) {
-        for (size_t i = 0; i < bench->case_count; i++) {
-            const struct bench_case *item = &bench->cases[i].item;
-            const uint64_t steps = bench->options.once / item->step;
-            (void)take_sample(&bench->cases[i], (steps > 0 ? steps : 1) * item->step);
-        }
+        run_once(bench);
         return;
     }
     add_noise_cases(bench);
     const uint64_t standard = bench->options.quick ? ROUNDS_QUICK : ROUNDS_DEFAULT;
     const size_t rounds = bench->options.rounds > 0 ? bench->options.rounds : standard;
     for (size_t i = 0; i < bench->case_count; i++) {
-        struct measured *measured = &bench->cases[i];
-        measured->samples = mf_calloc(rounds, sizeof *measured->samples);
-        measured->ratios = mf_calloc(rounds, sizeof *measured->ratios);
-        if (measured->samples == NULL || measured->ratios == NULL) {
-            bench_die("out of memory for %zu rounds", rounds);
-        }
-        calibrate(measured, bench->options.quick ? SAMPLE_NS_QUICK : SAMPLE_NS);
+        bench__samples_reserve(&bench->cases[i], rounds);
+        calibrate(&bench->cases[i], bench->options.quick ? SAMPLE_NS_QUICK : SAMPLE_NS);
     }
     measure(bench, rounds);
-    bench->options.rounds = rounds;
+    bench->processes = 1;
     for (size_t i = 0; i < bench->case_count; i++) {
         struct measured *measured = &bench->cases[i];
-        measured->time = bench_summarize(measured->samples, rounds);
-        measured->ratio = bench_summarize(measured->ratios, rounds);
-    }
-}
-
-/* --- reports
- * -------------------------------------------------------------------------------------- */
-
-static void json_machine(struct bench *bench, const struct machine_load *after)
-{
-    char processor[128];
-    processor_name(processor, sizeof processor);
-    struct utsname name = {.release = "unknown"};
-    (void)uname(&name);
-    struct mf_json *json = &bench->json;
-    mf_json_key(json, "machine");
-    mf_json_begin_object(json);
-    mf_json_key_string(json, "processor", processor);
-    mf_json_key_int(json, "cpus", sysconf(_SC_NPROCESSORS_ONLN));
-    mf_json_key_string(json, "kernel", name.release);
-    mf_json_key_string(json, "compiler", __VERSION__);
-    mf_json_key_double(json, "load_before", bench->before.average);
-    mf_json_key_double(json, "load_after", after->average);
-    mf_json_key_double(json, "others_cpus", others_cpus(&bench->before, after));
-    mf_json_key_double(json, "stolen_seconds", after->stolen_s - bench->before.stolen_s);
-    mf_json_end_object(json);
-}
-
-struct mf_json *bench_json(struct bench *bench)
-{
-    if (!bench->json_begun) {
-        bench->json_begun = true;
-        mf_json_init(&bench->json, &bench->json_text, MF_JSON_PRETTY);
-        mf_json_begin_object(&bench->json);
-        mf_json_key_string(&bench->json, "schema", "mayfly-bench/1");
-        mf_json_key_string(&bench->json, "suite", bench->suite);
-        const struct machine_load after = machine_load_now();
-        json_machine(bench, &after);
-    }
-    return &bench->json;
-}
-
-static void json_summary(struct mf_json *json, const char *key, const struct bench_summary *summary)
-{
-    mf_json_key(json, key);
-    mf_json_begin_object(json);
-    mf_json_key_double(json, "min", summary->min);
-    mf_json_key_double(json, "p10", summary->p10);
-    mf_json_key_double(json, "median", summary->median);
-    mf_json_key_double(json, "p90", summary->p90);
-    mf_json_key_double(json, "spread_percent", bench_spread_percent(summary));
-    mf_json_end_object(json);
-}
-
-static void json_cases(struct bench *bench)
-{
-    struct mf_json *json = bench_json(bench);
-    mf_json_key_uint(json, "rounds", bench->options.rounds);
-    if (bench->baseline < CASES_MAX) {
-        mf_json_key_string(json, "baseline", bench->cases[bench->baseline].item.name);
-    }
-    mf_json_key(json, "benchmarks");
-    mf_json_begin_array(json);
-    for (size_t i = 0; i < bench->case_count; i++) {
-        const struct measured *measured = &bench->cases[i];
-        mf_json_begin_object(json);
-        mf_json_key_string(json, "name", measured->item.name);
-        mf_json_key_uint(json, "operations_per_sample", measured->count);
-        mf_json_key_uint(json, "preempted_samples", measured->preempted);
-        json_summary(json, "ns_per_operation", &measured->time);
-        if (!measured->item.without_ratio && bench->baseline < CASES_MAX) {
-            json_summary(json, "ratio_to_baseline", &measured->ratio);
+        double *sorted = mf_calloc(rounds, sizeof *sorted);
+        if (sorted == NULL) {
+            bench_die("out of memory");
         }
-        mf_json_end_object(json);
+        memcpy(sorted, measured->samples, rounds * sizeof *sorted);
+        measured->process_medians[0] = bench_summarize(sorted, rounds).median;
+        mf_free(sorted);
     }
-    mf_json_end_array(json);
 }
 
-static void print_machine(const struct bench *bench)
+int bench_end(struct bench *bench)
 {
-    const struct machine_load after = machine_load_now();
-    char processor[128];
-    processor_name(processor, sizeof processor);
-    printf(
-        "machine: %ld x %s; load %.2f before, %.2f after; others used %.2f CPUs, %.2f s stolen\n",
-        sysconf(_SC_NPROCESSORS_ONLN), processor, bench->before.average, after.average,
-        others_cpus(&bench->before, &after), after.stolen_s - bench->before.stolen_s);
-}
-
-static void print_cases(const struct bench *bench)
-{
-    printf("%-34s %10s %10s %10s %8s %6s  %s\n", bench->suite, "min", "median", "p90", "spread",
-           "lost", bench->baseline < CASES_MAX ? "ratio (p10..p90)" : "");
-    for (size_t i = 0; i < bench->case_count; i++) {
-        const struct measured *measured = &bench->cases[i];
-        char text[3][32];
-        char spread[16];
-        snprintf(spread, sizeof spread, "%.0f %%", bench_spread_percent(&measured->time));
-        printf("%-34s %10s %10s %10s %8s %6llu", measured->item.name,
-               bench_format_ns(text[0], measured->time.min),
-               bench_format_ns(text[1], measured->time.median),
-               bench_format_ns(text[2], measured->time.p90), spread,
-               (unsigned long long)measured->preempted);
-        if (bench->baseline < CASES_MAX && !measured->item.without_ratio) {
-            printf("  %.3f (%.3f..%.3f)", measured->ratio.median, measured->ratio.p10,
-                   measured->ratio.p90);
-        }
-        putchar('\n');
-    }
-    printf(
-        "\nTimes are per operation; %llu samples of each case, interleaved. spread: (p90 - p10) /\n"
-        "median. lost: samples during which the thread lost its CPU.",
-        (unsigned long long)bench->options.rounds);
-    if (bench->baseline < CASES_MAX) {
-        printf(" ratio: to %s,\nof samples of one round; noise/same_again is that case once more.",
-               bench->cases[bench->baseline].item.name);
-    }
-    putchar('\n');
-}
-
-int bench_finish(struct bench *bench)
-{
-    const bool measured = bench->case_count > 0 && bench->cases[0].samples != NULL;
     int code = 0;
-    if (bench->options.json) {
-        if (measured) {
-            json_cases(bench);
-        }
-        struct mf_json *json = bench_json(bench);
-        mf_json_end_object(json);
-        mf_json_finish(json);
-        if (bench->json_text.failed) {
-            bench_die("out of memory for the report");
-        }
-        fwrite(bench->json_text.data, 1, bench->json_text.len, stdout);
-    } else if (bench->options.once == 0) {
-        if (measured) {
-            print_cases(bench);
-        }
-        print_machine(bench);
-    }
     if (fflush(stdout) != 0) {
         fputs("bench: cannot write the report\n", stderr);
         code = 1;
@@ -610,12 +419,19 @@ int bench_finish(struct bench *bench)
     remove_scratch();
     for (size_t i = 0; i < bench->case_count; i++) {
         mf_free(bench->cases[i].samples);
-        mf_free(bench->cases[i].ratios);
     }
-    for (size_t i = 0; i < bench->path_count; i++) {
-        mf_free(bench->paths[i]);
+    for (size_t i = 0; i < bench->string_count; i++) {
+        mf_free(bench->strings[i]);
     }
     mf_buffer_free(&bench->json_text);
     mf_free(bench);
     return code;
+}
+
+int bench_finish(struct bench *bench)
+{
+    if (bench->options.once == 0) {
+        bench__report(bench);
+    }
+    return bench_end(bench);
 }

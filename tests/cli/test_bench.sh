@@ -8,7 +8,7 @@ export TMPDIR=$scratch
 # ---- every case runs; the names are those that docs and comparisons use ----
 expect 0 "$bin/bench_record" --once 100
 expect 0 "$bin/bench_write_path" --once 100
-expect 0 "$bin/bench_record" --rounds 1 --quick --json
+expect 0 "$bin/bench_record" --rounds 1 --quick --processes 2 --json
 for name in record/single_series record/series_count/{1,10,30,100} \
     record_batch/series_count/{1,10,30,100} record/30_series_throughput record/atomic_increment \
     noise/same_again noise/empty_timer; do
@@ -16,9 +16,10 @@ for name in record/single_series record/series_count/{1,10,30,100} \
 done
 stdout_has '"schema": "mayfly-bench/1"'
 stdout_has '"ratio_to_baseline"'
+stdout_has '"processes": 2'
 
 # ---- a filter lets the baseline through, for the ratios, and nothing else ----
-expect 0 "$bin/bench_record" --rounds 1 --quick --filter counter/single --json
+expect 0 "$bin/bench_record" --rounds 1 --quick --processes 1 --filter counter/single --json
 stdout_has '"name": "counter/single"'
 stdout_has '"name": "record/atomic_increment"'
 ! grep -q record/single_series "$out" || complain "--filter let record/single_series through"
@@ -27,6 +28,15 @@ expect 0 "$bin/bench_write_path" --rounds 1 --json
 for name in 'record()' 'atomic increment' 'write()' 'UDP send' 'empty timer'; do
     stdout_has "\"name\": \"$name\""
 done
+
+expect 0 "$bin/bench_phases" --quick
+stdout_has "killed: 45 of 45 points at 20 of 20 start phases"
+expect 0 "$bin/bench_memory" --json
+bytes=$(sed -n 's/.*"store": \([0-9]*\).*/\1/p' "$out")
+[ "${bytes:-0}" -gt 0 ] && [ "$bytes" -le 2500000 ] || complain "the store takes $bytes bytes"
+if [ -x "$bin/bench_rrd" ]; then
+    expect 0 "$bin/bench_rrd" --once 10
+fi
 
 # ---- mistakes ----
 expect 64 "$bin/bench_record" --rounds 0
