@@ -13,6 +13,7 @@
     X(logs)                                                                                        \
     X(rm)                                                                                          \
     X(gc)                                                                                          \
+    X(metrics)                                                                                     \
     X(doctor)                                                                                      \
     X(completion)                                                                                  \
     X(help)

@@ -53,17 +53,34 @@ MF_API MF_MUST_CHECK int mf_export_exposition(struct mf_metrics_reader *reader,
                                               const char *selector, mf_export_write write,
                                               void *context, struct mf_errinfo *err);
 
-/* Writes the points of a query, series by series in a fixed order, each as it is read: memory does
- * not grow with the range. OpenMetrics is what `promtool tsdb create-blocks-from openmetrics`
- * takes; it has no place for functions (MF_EVALUE). query->tier MF_TIER_FINEST gives each time in
- * the finest tier that still has it. [any-thread, one at a time per reader] */
+/* Writes the points of queries to one or more stores as one document, series by series in a fixed
+ * order, each as it is read: memory does not grow with the range. */
+struct mf_exporter;
+
+/* Errors: MF_EVALUE (format), -ENOMEM. [any-thread] */
+MF_API MF_MUST_CHECK int mf_exporter_new(enum mf_export_format format, mf_export_write write,
+                                         void *context, struct mf_exporter **ret_exporter,
+                                         struct mf_errinfo *err);
+/* Adds what the query gives. query->tier MF_TIER_FINEST gives each time in the finest tier that
+ * still has it. store: NULL, or a name that each point then says it is from (column `store`, member
+ * "store"); given always or never. OpenMetrics is what `promtool tsdb create-blocks-from
+ * openmetrics` takes; it has no place for functions, nor for more than one store (MF_EVALUE). [one
+ * thread at a time per exporter and reader] */
+MF_API MF_MUST_CHECK int mf_exporter_add(struct mf_exporter *exporter, const char *store,
+                                         struct mf_metrics_reader *reader,
+                                         const struct mf_metrics_query *query,
+                                         struct mf_errinfo *err);
+/* Ends the document. After a failure leave it out: the end would make the document look whole. */
+MF_API MF_MUST_CHECK int mf_exporter_finish(struct mf_exporter *exporter, struct mf_errinfo *err);
+MF_API void mf_exporter_free(struct mf_exporter *exporter); /* NULL is allowed */
+
+/* All of these in one, for one store. */
 MF_API MF_MUST_CHECK int mf_export_range(struct mf_metrics_reader *reader,
                                          const struct mf_metrics_query *query,
                                          enum mf_export_format format, mf_export_write write,
                                          void *context, struct mf_errinfo *err);
 
-/* --- remote write
- * --------------------------------------------------------------------------------- */
+/* --- remote write --- */
 
 enum mf_push_protocol {
     MF_PUSH_AUTO = 0, /* 2.0; 1.0 for a peer that turns out not to know it, which is remembered */
@@ -78,6 +95,8 @@ struct mf_push_config {
     const char *selector;          /* which series; NULL for all */
     const struct mf_label *labels; /* added to every series that does not have that label itself */
     size_t label_count;
+    const char *store_label; /* adds a label of this name with the name of the store: its directory,
+                                or of a directory called `metrics` the one above; NULL: none */
 
     const char *bearer_token; /* at most one of these two ways; NULL: none */
     const char *user;
@@ -103,7 +122,7 @@ struct mf_push_config {
 #define MF_PUSH_CONFIG_INIT                                                                        \
     {                                                                                              \
         sizeof(struct mf_push_config), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0,                                                                                  \
+            0, 0, 0,                                                                               \
         {                                                                                          \
             0, 0, 0, 0                                                                             \
         }                                                                                          \

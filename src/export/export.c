@@ -41,21 +41,85 @@
 #include "tabular.h"
 
 #include "base/fail.h"
+#include "base/heap.h"
+
+#include <errno.h>
+
+struct mf_exporter {
+    struct tabular tabular;
+    size_t stores;
+};
+
+int mf_exporter_new(enum mf_export_format format, mf_export_write write, void *context,
+                    struct mf_exporter **ret_exporter, struct mf_errinfo *err)
+{
+    if (format < MF_EXPORT_OPENMETRICS || format > MF_EXPORT_JSON) {
+        return mf_fail(err, MF_EVALUE, "export format %d is unknown", (int)format);
+    }
+    struct mf_exporter *exporter = mf_calloc(1, sizeof *exporter);
+    if (exporter == NULL) {
+        return mf_fail_os(err, -ENOMEM, "export");
+    }
+    exporter->tabular.format = format;
+    exporter->tabular.sink.write = write;
+    exporter->tabular.sink.context = context;
+    *ret_exporter = exporter;
+    return 0;
+}
+
+int mf_exporter_add(struct mf_exporter *exporter, const char *store,
+                    struct mf_metrics_reader *reader, const struct mf_metrics_query *query,
+                    struct mf_errinfo *err)
+{
+    struct tabular *t = &exporter->tabular;
+    exporter->stores++;
+    if (t->format != MF_EXPORT_OPENMETRICS) {
+        t->store = store;
+        if (!t->begun) {
+            mf__tabular_begin(t);
+        }
+        return mf__tabular_add(t, reader, query, err);
+    }
+    if (query->function != MF_FUNCTION_NONE) {
+        return mf_fail(err, MF_EVALUE, "OpenMetrics has no place for functions; use CSV or JSON");
+    }
+    if (exporter->stores > 1) {
+        return mf_fail(err, MF_EVALUE, "an OpenMetrics text is of one store");
+    }
+    return mf__export_openmetrics_range(reader, query, t->sink.write, t->sink.context, err);
+}
+
+int mf_exporter_finish(struct mf_exporter *exporter, struct mf_errinfo *err)
+{
+    struct tabular *t = &exporter->tabular;
+    if (t->format == MF_EXPORT_OPENMETRICS) {
+        return 0;
+    }
+    if (!t->begun) {
+        mf__tabular_begin(t);
+    }
+    int rc = mf__tabular_finish(t);
+    return rc == 0 ? 0 : mf_fail_os(err, rc, "export");
+}
+
+void mf_exporter_free(struct mf_exporter *exporter)
+{
+    if (exporter != NULL) {
+        mf_buffer_free(&exporter->tabular.sink.text);
+        mf_free(exporter);
+    }
+}
 
 int mf_export_range(struct mf_metrics_reader *reader, const struct mf_metrics_query *query,
                     enum mf_export_format format, mf_export_write write, void *context,
                     struct mf_errinfo *err)
 {
-    switch (format) {
-    case MF_EXPORT_OPENMETRICS:
-        if (query->function != MF_FUNCTION_NONE) {
-            return mf_fail(err, MF_EVALUE,
-                           "OpenMetrics has no place for functions; use CSV or JSON");
-        }
-        return mf__export_openmetrics_range(reader, query, write, context, err);
-    case MF_EXPORT_CSV:
-    case MF_EXPORT_JSON:
-        return mf__export_tabular(reader, query, format, write, context, err);
+    struct mf_exporter *exporter;
+    int rc = mf_exporter_new(format, write, context, &exporter, err);
+    if (rc == 0) {
+        rc = mf_exporter_add(exporter, NULL, reader, query, err);
+        rc = rc == 0 ? mf_exporter_finish(exporter, err) : rc;
+        mf_exporter_free(exporter);
     }
-    return mf_fail(err, MF_EVALUE, "export format %d is unknown", (int)format);
+    return rc;
 }

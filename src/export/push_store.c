@@ -90,7 +90,8 @@ static void begin(struct push *p, const char *suffix, const char *le)
     const struct mf_push_config *config = &p->pusher->config;
     struct wire_batch *batch = &p->pusher->batch;
     mf__wire_batch_series(batch, p->family->base, suffix, le, p->series->labels,
-                          p->series->label_count, config->labels, config->label_count);
+                          p->series->label_count, config->labels,
+                          config->label_count + (config->store_label != NULL ? 1 : 0));
     mf__wire_batch_metadata(batch, p->series->type, p->series->help, p->series->unit);
 }
 
@@ -405,6 +406,27 @@ static char *cursor_path_of(const struct mf_pusher *pusher, const char *path)
                        mf_hash64(path, strlen(path)));
 }
 
+/* "vm7" of /vms/vm7 and of /vms/vm7/metrics; whole when there is nothing else. The caller frees it.
+ */
+static char *store_name(const char *path)
+{
+    size_t len = strlen(path);
+    for (;;) {
+        while (len > 1 && path[len - 1] == '/') {
+            len--;
+        }
+        size_t begin = len;
+        while (begin > 0 && path[begin - 1] != '/') {
+            begin--;
+        }
+        const bool is_metrics = len - begin == 7 && memcmp(path + begin, "metrics", 7) == 0;
+        if (!is_metrics || begin <= 1) {
+            return mf_strndup(path + begin, len - begin);
+        }
+        len = begin;
+    }
+}
+
 static int load_cursor(struct push *p, int64_t created_ns)
 {
     const struct mf_pusher *pusher = p->pusher;
@@ -459,7 +481,11 @@ int mf__push_store(struct mf_pusher *pusher, const char *path, struct mf_push_re
     p.clock_ns = info.clock_wall_ns;
     p.flush = pusher->config.flush != 0 || info.state != MF_METRICS_WRITING;
     p.cursor_path = cursor_path_of(pusher, path);
-    rc = p.cursor_path == NULL ? out_of_memory(&p) : load_cursor(&p, info.created_wall_ns);
+    char *name = store_name(path);
+    pusher->labels[pusher->config.label_count] =
+        (struct mf_label){pusher->config.store_label, name};
+    rc = p.cursor_path == NULL || name == NULL ? out_of_memory(&p)
+                                               : load_cursor(&p, info.created_wall_ns);
     if (rc == 0) {
         pusher->v1_only = pusher->v1_only || (pusher->config.protocol == MF_PUSH_AUTO &&
                                               (p.cursor.flags & CURSOR_PEER_V1) != 0);
@@ -473,6 +499,7 @@ int mf__push_store(struct mf_pusher *pusher, const char *path, struct mf_push_re
     mf_free(p.rows);
     mf_free(p.row_buckets);
     mf_free(p.cursor_path);
+    mf_free(name);
     mf_metrics_reader_close(reader);
     const bool finished = rc == 0 && info.state != MF_METRICS_WRITING;
     report->finished += finished ? 1 : 0;

@@ -69,6 +69,10 @@ static int check(const struct mf_push_config *config, struct mf_errinfo *err)
                            label->name != NULL ? label->name : "");
         }
     }
+    if (config->store_label != NULL && !label_name_valid(config->store_label)) {
+        return mf_fail(err, MF_EVALUE, "remote write: label `%s` is not [a-zA-Z_][a-zA-Z0-9_]*",
+                       config->store_label);
+    }
     for (size_t i = 0; i < MF_ARRAY_LEN(config->reserved); i++) {
         if (config->reserved[i] != 0) {
             return wrong(err, "a reserved member of the configuration is not zero");
@@ -92,11 +96,9 @@ static const char *keep(struct mf_pusher *pusher, const char *text, bool *ok)
 
 static void copy_labels(struct mf_pusher *pusher, const struct mf_push_config *from, bool *ok)
 {
+    /* One more, for the name of the store. */
     pusher->config.label_count = 0;
-    if (from->label_count == 0) {
-        return;
-    }
-    pusher->labels = mf_calloc(from->label_count, sizeof *pusher->labels);
+    pusher->labels = mf_calloc(from->label_count + 1, sizeof *pusher->labels);
     for (size_t i = 0; pusher->labels != NULL && i < from->label_count; i++) {
         pusher->labels[i].name = mf_strdup(from->labels[i].name);
         pusher->labels[i].value = mf_strdup(from->labels[i].value);
@@ -115,6 +117,9 @@ static uint64_t identity_of(const struct mf_push_config *config, bool *ok)
     for (size_t i = 0; i < config->label_count; i++) {
         mf_buffer_append(&text, config->labels[i].name, strlen(config->labels[i].name) + 1);
         mf_buffer_append(&text, config->labels[i].value, strlen(config->labels[i].value) + 1);
+    }
+    if (config->store_label != NULL) {
+        mf_buffer_puts(&text, config->store_label);
     }
     const uint64_t identity = text.failed ? 0 : mf_hash64(text.data, text.len);
     *ok = *ok && !text.failed;
@@ -153,6 +158,7 @@ int mf_pusher_new(const struct mf_push_config *config, struct mf_pusher **ret_pu
     pusher->config.password = keep(pusher, config->password, &ok);
     pusher->config.ca_file = keep(pusher, config->ca_file, &ok);
     pusher->config.cursor_directory = keep(pusher, config->cursor_directory, &ok);
+    pusher->config.store_label = keep(pusher, config->store_label, &ok);
     copy_labels(pusher, config, &ok);
     pusher->identity = identity_of(config, &ok);
     fill_defaults(&pusher->config);

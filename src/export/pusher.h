@@ -11,10 +11,10 @@
 
 struct mf_pusher {
     struct mf_push_config config; /* complete: defaults filled in, strings are copies */
-    char *strings[8];             /* what the copies are in */
+    char *strings[9];             /* what the copies are in */
     size_t string_count;
-    struct mf_label *labels;
-    uint64_t identity; /* hash of the URL and the labels: names the cursor files */
+    struct mf_label *labels; /* config.labels, and room for the label of the store */
+    uint64_t identity;       /* hash of the URL and the labels: names the cursor files */
     const struct mf_fs *fs;
     struct peer *peer;
     bool v1_only;             /* found out, or read in a cursor */

@@ -2,16 +2,14 @@
  *
  * tabular.c -- points as CSV lines or as JSON.
  *
- * CSV: time_ns,series,type,interval_ns,count,sum,min,max,first,last,p50,p90,p99,value,flags -- the
- * percentiles are of histograms, the value is that of the query's function, flags are O (the slot
- * is open) and A (rounded).
+ * CSV: [store,]time_ns,series,type,interval_ns,count,sum,min,max,first,last,p50,p90,p99,value,flags
+ * -- the percentiles are of histograms, the value is that of the query's function, flags are O (the
+ * slot is open) and A (rounded).
  */
-#include "sink.h"
 #include "tabular.h"
 
 #include "base/fail.h"
 #include "fmt/escape.h"
-#include "fmt/json_write.h"
 #include "fmt/number.h"
 
 #include <errno.h>
@@ -21,13 +19,6 @@
 
 static const double percentiles[] = {0.5, 0.9, 0.99};
 static const char *const percentile_names[] = {"p50", "p90", "p99"};
-
-struct tabular {
-    struct sink sink;
-    struct mf_json json;
-    enum mf_export_format format;
-    const struct mf_series_result *series;
-};
 
 static const char *type_word(enum mf_series_type type)
 {
@@ -58,6 +49,10 @@ static void csv_point(struct tabular *t, const struct mf_point *point, int64_t i
                       const struct mf_histogram *buckets, const double *value)
 {
     struct mf_buffer *out = &t->sink.text;
+    if (t->store != NULL) {
+        mf_csv_field(out, t->store, strlen(t->store));
+        mf_buffer_putc(out, ',');
+    }
     mf_buffer_printf(out, "%" PRId64 ",", point->start_ns);
     mf_csv_field(out, t->series->text, strlen(t->series->text));
     mf_buffer_printf(out, ",%s,%" PRId64 ",%" PRIu64, type_word(t->series->type), interval_ns,
@@ -83,6 +78,9 @@ static void json_series(struct tabular *t)
     struct mf_json *json = &t->json;
     const struct mf_series_result *series = t->series;
     mf_json_begin_object(json);
+    if (t->store != NULL) {
+        mf_json_key_string(json, "store", t->store);
+    }
     mf_json_key_string(json, "name", series->name);
     mf_json_key(json, "labels");
     mf_json_begin_object(json);
@@ -130,12 +128,14 @@ static void json_point(struct tabular *t, const struct mf_point *point, int64_t 
 /* --- both
  * ----------------------------------------------------------------------------------------- */
 
-static void begin(struct tabular *t)
+void mf__tabular_begin(struct tabular *t)
 {
+    t->begun = true;
     if (t->format == MF_EXPORT_CSV) {
-        mf_buffer_puts(&t->sink.text,
-                       "time_ns,series,type,interval_ns,count,sum,min,max,first,last,"
-                       "p50,p90,p99,value,flags\r\n");
+        mf_buffer_printf(&t->sink.text,
+                         "%stime_ns,series,type,interval_ns,count,sum,min,max,first,last,"
+                         "p50,p90,p99,value,flags\r\n",
+                         t->store != NULL ? "store," : "");
         return;
     }
     mf_json_init(&t->json, &t->sink.text, MF_JSON_COMPACT);
@@ -144,7 +144,7 @@ static void begin(struct tabular *t)
     mf_json_begin_array(&t->json);
 }
 
-static int finish(struct tabular *t)
+int mf__tabular_finish(struct tabular *t)
 {
     if (t->format == MF_EXPORT_JSON) {
         mf_json_end_array(&t->json);
@@ -214,19 +214,10 @@ static int with_function(struct tabular *t, struct mf_metrics_reader *reader,
     return rc;
 }
 
-int mf__export_tabular(struct mf_metrics_reader *reader, const struct mf_metrics_query *query,
-                       enum mf_export_format format, mf_export_write write, void *context,
-                       struct mf_errinfo *err)
+int mf__tabular_add(struct tabular *t, struct mf_metrics_reader *reader,
+                    const struct mf_metrics_query *query, struct mf_errinfo *err)
 {
-    struct tabular t = {.sink = {.write = write, .context = context}, .format = format};
-    const struct mf_metrics_visitor visitor = {on_series, on_point, on_end, &t};
-    begin(&t);
-    int rc = query->function != MF_FUNCTION_NONE ? with_function(&t, reader, query, err)
-                                                 : mf_metrics_visit(reader, query, &visitor, err);
-    if (rc == 0) {
-        rc = finish(&t);
-        rc = rc != 0 ? mf_fail_os(err, rc, "export") : 0;
-    }
-    mf_buffer_free(&t.sink.text);
-    return rc;
+    const struct mf_metrics_visitor visitor = {on_series, on_point, on_end, t};
+    return query->function != MF_FUNCTION_NONE ? with_function(t, reader, query, err)
+                                               : mf_metrics_visit(reader, query, &visitor, err);
 }

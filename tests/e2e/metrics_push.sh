@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+# Stores and the real receivers of Debian: Prometheus (strict in order and age) by remote write, by
+# a scrape and by blocks made from OpenMetrics; VictoriaMetrics (takes everything). Started here on
+# loopback ports with storage in the test's directory, and stopped at the end.
+. "$MAYFLY_SOURCE_DIR/tests/lib/expect.sh"
+make_store=$MAYFLY_BINARY_DIR/tests/make_store
+for program in prometheus promtool victoria-metrics; do
+    command -v "$program" >/dev/null || { echo "skipped: $program is not installed"; exit 77; }
+done
+export no_proxy=127.0.0.1
+servers=()
+trap 'kill "${servers[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$scratch"' EXIT
+now=$(date +%s)
+
+# start NAME COMMAND...: runs the command with PORT replaced by a free port, waits until it answers
+# queries; $port is the port.
+start() {
+    local name=$1 attempt=0 pid
+    shift
+    while [ $attempt -lt 20 ]; do
+        attempt=$((attempt + 1))
+        port=$((20000 + RANDOM % 20000))
+        "${@//PORT/$port}" >"$scratch/$name.log" 2>&1 &
+        pid=$!
+        for _ in $(seq 200); do
+            if promtool query instant "http://127.0.0.1:$port" 1 >/dev/null 2>&1; then
+                servers+=("$pid")
+                return
+            fi
+            kill -0 "$pid" 2>/dev/null || break # the port was taken
+            sleep 0.1
+        done
+        kill "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+    done
+    echo "$name does not start:"
+    tail -5 "$scratch/$name.log"
+    exit 1
+}
+
+# ask EXPRESSION: the value of an instant query, without labels and time
+ask() {
+    promtool query instant "http://127.0.0.1:$port" "$1" | sed 's/.* => \(.*\) @.*/\1/'
+}
+answer_is() {
+    local got
+    last="query $1"
+    got=$(ask "$1")
+    [ "$got" = "$2" ] || complain "it is '$got' instead of '$2'"
+}
+
+# ---- a scrape of the newest values ----
+"$make_store" "$scratch/scraped" "$now" 45 || exit 1
+"$make_store" serve "$scratch/scraped" >"$scratch/serve.port" &
+servers+=($!)
+while ! [ -s "$scratch/serve.port" ]; do sleep 0.05; done
+cat >"$scratch/prometheus.yml" <<CONFIG
+global: {scrape_interval: 1s, scrape_timeout: 1s}
+scrape_configs:
+  - job_name: mayfly
+    honor_labels: true
+    static_configs: [{targets: ["127.0.0.1:$(cat "$scratch/serve.port")"]}]
+CONFIG
+start prometheus prometheus --config.file="$scratch/prometheus.yml" \
+    --storage.tsdb.path="$scratch/prometheus" --web.enable-remote-write-receiver \
+    --web.listen-address=127.0.0.1:PORT
+for _ in $(seq 100); do
+    [ "$(ask 'up{job="mayfly"}')" != 1 ] || break
+    sleep 0.1
+done
+answer_is 'up{job="mayfly"}' 1
+answer_is 'g{job="vm",instance!="pushed"}' 44
+answer_is 'c_total{instance!="pushed"}' 88
+answer_is 'h_seconds_count{instance!="pushed"}' 45
+answer_is 'h_seconds_bucket{instance!="pushed",le="+Inf"}' 45
+answer_is 'h_seconds_bucket{instance!="pushed",le="0.5"}' 34
+
+# ---- remote write: 45 seconds are 45 points; this Prometheus does not store 2.0, which is noticed
+push() {
+    expect 0 "$MAYFLY" metrics push --json --url "http://127.0.0.1:$port/api/v1/write" "$@"
+}
+label=(--label instance=pushed)
+"$make_store" "$scratch/store" "$now" 45 || exit 1
+push "${label[@]}" "$scratch/store"
+stdout_has '"fell_back":true'
+stdout_has '"protocol":1,'
+stdout_has '"refused":0,'
+stdout_has '"finished":1,'
+answer_is 'count_over_time(g{job="vm",instance="pushed"}[10m])' 45
+answer_is 'count_over_time(c_total{instance="pushed"}[10m])' 45
+answer_is 'sum_over_time(g{job="vm",instance="pushed"}[10m])' $((44 * 45 / 2))
+answer_is 'c_total{instance="pushed"}' 88
+answer_is 'h_seconds_count{instance="pushed"}' 45
+answer_is 'h_seconds_bucket{instance="pushed",le="0.5"}' 34
+answer_is 'histogram_quantile(1, h_seconds_bucket{instance="pushed"})' 1
+push "${label[@]}" "$scratch/store"
+stdout_has '"requests":0,'
+
+# ---- a writer that was killed: all of it arrives ----
+{ "$make_store" "$scratch/killed" "$now" 30 killed & } 2>/dev/null
+wait $! 2>/dev/null
+push --label instance=killed "$scratch/killed"
+stdout_has '"finished":1,'
+answer_is 'count_over_time(g{job="vm",instance="killed"}[10m])' 30
+
+# ---- a lost cursor: nothing is stored twice, nothing new is lost ----
+"$make_store" "$scratch/lost" "$((now - 20))" 20 || exit 1
+push --label instance=lost "$scratch/lost"
+rm "$scratch"/lost/push-*.cursor
+push --label instance=lost "$scratch/lost"
+answer_is 'count_over_time(g{job="vm",instance="lost"}[10m])' 20
+"$make_store" "$scratch/lost" "$now" 20 || exit 1
+rm "$scratch"/lost/push-*.cursor
+push --label instance=lost "$scratch/lost"
+answer_is 'count_over_time(g{job="vm",instance="lost"}[10m])' 41
+
+# ---- a folder, all the time: new stores are found, and those that end are sent to their end ----
+mkdir "$scratch/vms"
+"$make_store" "$scratch/vms/a/metrics" "$now" 5 || exit 1
+"$make_store" "$scratch/vms/b/metrics" "$now" 5 live &
+vm=$!
+while ! [ -e "$scratch/vms/b/metrics/metrics.slab" ]; do sleep 0.05; done
+"$MAYFLY" metrics push --quiet --url "http://127.0.0.1:$port/api/v1/write" \
+    --interval 200ms --until-ended "$scratch/vms" &
+pusher=$!
+sleep 1
+"$make_store" "$scratch/vms/c/metrics" "$now" 5 || exit 1
+sleep 1
+kill "$vm"
+last="push --until-ended"
+wait "$pusher" || complain "exit code $?"
+answer_is 'count_over_time(g{job="vm",instance="a"}[10m])' 5
+answer_is 'count_over_time(g{job="vm",instance="c"}[10m])' 5
+b='g{job="vm",instance="b"}[10m]'
+answer_is "max_over_time($b) + 1 - count_over_time($b)" 0
+
+# ---- too old for remote write: refused and counted, and the way in by blocks ----
+old=$((now - 10800))
+"$make_store" "$scratch/old" "$old" 45 || exit 1
+push --label instance=old "$scratch/old"
+stdout_has '"samples":0,'
+stdout_has 'out of bounds'
+expect 0 "$MAYFLY" metrics export "$scratch/old" -o "$scratch/old.om"
+expect 0 promtool tsdb create-blocks-from openmetrics "$scratch/old.om" "$scratch/blocks"
+expect 0 promtool tsdb list "$scratch/blocks"
+samples=$(awk 'NR > 1 { sum += $5 } END { print sum }' "$out")
+written=$(grep -c -v '^#' "$scratch/old.om")
+last="samples in blocks"
+[ "$samples" = "$written" ] || complain "$samples in the blocks, $written in the text"
+
+# ---- VictoriaMetrics takes it as it is ----
+start victoria victoria-metrics -storageDataPath="$scratch/victoria" \
+    -httpListenAddr=127.0.0.1:PORT -retentionPeriod=1d
+push --label instance=old "$scratch/old"
+stdout_has '"refused":0,'
+points='count_over_time(g{job="vm",instance="old"}[10m] offset 175m)'
+for _ in $(seq 100); do # it shows new data after a moment
+    [ "$(ask "$points")" != 45 ] || break
+    sleep 0.1
+done
+answer_is "$points" 45
+finish
