@@ -21,3 +21,8 @@ mayfly_test(NAME reclog RUNG crash SOURCES crash/crash_reclog.c ${reclog_planted
 if(TARGET test_crash_reclog)
   target_include_directories(test_crash_reclog PRIVATE "${CMAKE_BINARY_DIR}/view/reclog")
 endif()
+mayfly_test(NAME reclog_kill RUNG crash SOURCES crash/crash_reclog_kill.c lib/scratch.c LINK mf_reclog)
+mayfly_test(NAME reclog RUNG fault SOURCES fault/fault_reclog.c LINK mf_reclog)
+mayfly_test(NAME reclog_threads RUNG prop SOURCES prop/prop_reclog_threads.c lib/scratch.c LINK mf_reclog)
+mayfly_fuzz(NAME reclog SOURCES fuzz/fuzz_reclog.c LINK mf_reclog PRIVATE_OF reclog
+  CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/reclog")

@@ -48,8 +48,8 @@
  *   the log is poisoned: every later call fails, durable_seq stays where it was. The pages still
  *   look good to whoever opens the file next on the same machine; so the first sync after an open
  *   rewrites those recovered records that nothing attests, before it calls fdatasync. With SYNC
- *   and INTERVAL that happens in open itself: what open found is then as durable as what is
- *   appended.
+ *   and INTERVAL that happens in open itself: what open found, and that nothing follows it, is
+ *   then as durable as what is appended.
  *
  * Recovery
  *   Reads the file once. The cut of a torn tail is synced before the first append, because
@@ -433,8 +433,10 @@ int mf_reclog_open(const char *path, const struct mf_reclog_options *options,
     mf_condition_init(&log->work);
     code = mf__reclog_load(log, path, env, err);
     bool durable = filled.durability == MF_RECLOG_SYNC || filled.durability == MF_RECLOG_INTERVAL;
-    if (code == 0 && durable) {
-        code = mf_reclog_sync(log, MF_RECLOG_ALL, err);
+    if (code == 0 && durable && !log->recovery.created) {
+        mf_mutex_lock(&log->lock);
+        code = lead_sync(log, log->next_seq - 1, err);
+        mf_mutex_unlock(&log->lock);
     }
     if (code == 0 && (filled.durability == MF_RECLOG_INTERVAL || filled.flush_delay_ns > 0)) {
         code = mf_thread_start(&log->thread, "mf-reclog", run_delays, log, err);

@@ -12,8 +12,9 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* A new file: its header is durable, and its name, before the first record can be written. So a
- * file with records has a whole header, and a file without one has no records. */
+/* A new file: first its name is made durable, then its header, and only then can a record be
+ * written. So a whole header says that the name is durable, and a file with records has a whole
+ * header. */
 static int create(struct mf_reclog *log, const struct mf_env *env, struct mf_errinfo *err)
 {
     log->header = (struct reclog_header){
@@ -30,13 +31,13 @@ static int create(struct mf_reclog *log, const struct mf_env *env, struct mf_err
     mf__reclog_header_put(bytes, &log->header);
     code = mf_file_truncate(log->file, 0, err);
     if (code == 0) {
+        code = mf_fs_sync_parent(env != NULL ? env->fs : NULL, mf_file_path(log->file), err);
+    }
+    if (code == 0) {
         code = mf_file_write(log->file, bytes, sizeof bytes, 0, err);
     }
     if (code == 0) {
         code = mf_file_sync(log->file, err);
-    }
-    if (code == 0) {
-        code = mf_fs_sync_parent(env != NULL ? env->fs : NULL, mf_file_path(log->file), err);
     }
     log->recovery.created = true;
     log->end = RECLOG_HEADER_LEN;
@@ -76,23 +77,28 @@ static int check_header(const struct mf_reclog *log, int state, struct mf_errinf
     return 0;
 }
 
-/* Where the tail that no record attests as durable begins, or a little before it: the place of a
- * record whose number is not above the attested one. Two places are kept, since a record can be the
- * lower bound only once a later one attests it. */
+/* Where the tail that no record attests as durable begins, or a little before it. Known exactly
+ * when a record follows a synced one: it begins behind that one, with the mark that may stand
+ * there. Otherwise a record can be the lower bound once a later one attests it, so a candidate is
+ * kept. */
 struct attested {
     uint64_t offset;
-    uint64_t pending_offset;
-    uint64_t pending_seq;
+    uint64_t candidate_offset;
+    uint64_t candidate_seq;
+    uint64_t last_end; /* of the last record, marks not counted */
 };
 
 static void note_attested(struct attested *attested, const struct reclog_frame *frame,
                           uint64_t offset)
 {
-    if (frame->durable_seq >= attested->pending_seq) {
-        attested->offset = attested->pending_offset;
-        attested->pending_offset = offset;
-        attested->pending_seq = frame->seq;
+    uint64_t bound = frame->durable_seq + 1 == frame->seq ? attested->last_end : 0;
+    if (frame->durable_seq >= attested->candidate_seq) {
+        bound = attested->candidate_offset > bound ? attested->candidate_offset : bound;
+        attested->candidate_offset = offset;
+        attested->candidate_seq = frame->seq;
     }
+    attested->offset = bound > attested->offset ? bound : attested->offset;
+    attested->last_end = offset + mf__reclog_total(frame->len);
 }
 
 /* Reads every record up to the end or to the first bad place; the code of the last step. */
@@ -144,7 +150,8 @@ static int judge_tail(struct mf_reclog *log, struct reclog_scan *scan, uint64_t 
 static int recover(struct mf_reclog *log, struct reclog_scan *scan, struct mf_errinfo *err)
 {
     struct mf_file_info info;
-    struct attested attested = {RECLOG_HEADER_LEN, RECLOG_HEADER_LEN, log->header.first_seq};
+    struct attested attested = {RECLOG_HEADER_LEN, RECLOG_HEADER_LEN, log->header.first_seq,
+                                RECLOG_HEADER_LEN};
     int code = read_records(log, scan, &attested, err);
     if (code >= 0) {
         code = mf_file_info(log->file, &info, err);
@@ -173,8 +180,10 @@ static int recover(struct mf_reclog *log, struct reclog_scan *scan, struct mf_er
     log->next_seq = scan->next_seq;
     log->last_crc = scan->previous_crc;
     log->durable_seq = scan->durable_seq;
-    log->unproven_from = attested.offset;
-    log->unproven_to = log->durable_seq + 1 < log->next_seq ? log->end : attested.offset;
+    bool header_proven = log->durable_seq >= log->header.first_seq;
+    bool all_proven = log->durable_seq + 1 == log->next_seq;
+    log->unproven_from = !header_proven ? 0 : all_proven ? attested.last_end : attested.offset;
+    log->unproven_to = log->end;
     return code;
 }
 

@@ -31,7 +31,7 @@
 #include <string.h>
 
 #define SEQ_MAX       512
-#define ATTEMPTS_MAX  4
+#define ATTEMPTS_MAX  12
 #define PAYLOAD_MAX   6000
 #define DEPTH_MAX     2
 #define FOUND_BY_MAX  3000000 /* states within which a planted bug must show */
@@ -308,11 +308,14 @@ static struct mf_reclog *open_log(struct life *life, struct mf_reclog_options *o
                        oracle->flushed);
     }
     oracle->exists = true;
-    oracle->submitted = info.last_seq;
     oracle->flushed = info.last_seq;
     bool durable =
         options->durability == MF_RECLOG_SYNC || options->durability == MF_RECLOG_INTERVAL;
+    oracle->submitted = durable ? info.last_seq : oracle->submitted;
     oracle->durable = durable ? info.last_seq : oracle->durable;
+    for (uint64_t seq = info.last_seq + 1; durable && seq < SEQ_MAX; seq++) {
+        oracle->attempts[seq] = 0; /* that they are not there is durable too */
+    }
     return log;
 }
 
@@ -326,10 +329,7 @@ static void append_one(struct life *life, struct mf_reclog *log,
     if (seq >= SEQ_MAX || info.poisoned) {
         return;
     }
-    if (seq > oracle->submitted) {
-        oracle->attempts[seq] = 0;
-        oracle->submitted = seq;
-    }
+    oracle->submitted = seq > oracle->submitted ? seq : oracle->submitted;
     if (oracle->attempts[seq] == ATTEMPTS_MAX) {
         memmove(&oracle->ids[seq][0], &oracle->ids[seq][1], (ATTEMPTS_MAX - 1) * 8);
         oracle->attempts[seq]--;
@@ -386,8 +386,8 @@ static void work(struct mf_simdisk *disk, struct oracle *oracle, struct mf_rng *
                 oracle->durable = seq;
             }
         } else if (what == 16) {
-            mf_simdisk_fail_nth(disk, 1 + mf_rng_below(rng, 6),
-                                mf_rng_below(rng, 2) == 0 ? -EIO : -ENOSPC, false);
+            uint64_t nth = 1 + mf_rng_below(rng, 6);
+            mf_simdisk_fail_nth(disk, nth, mf_rng_below(rng, 2) == 0 ? -EIO : -ENOSPC, false);
         } else if (what == 17) {
             mf_simdisk_set_capacity(disk, mf_rng_below(rng, 3) == 0 ? 0 : 1);
         } else if (what == 18) {
