@@ -198,7 +198,7 @@ int mf__recorder_start(struct mf_recorder *recorder, struct mf_errinfo *err)
         .signals = &recorder->signals,
         .terminal = -1,
     };
-    int doors[2];
+    struct mf_cgroup_entrance entrance;
     char *added[4] = {NULL};
     char **environment = NULL;
     int ret = mf_fd_event(&recorder->notify);
@@ -212,8 +212,10 @@ int mf__recorder_start(struct mf_recorder *recorder, struct mf_errinfo *err)
     }
     if (ret == 0) {
         spec.environment = environment;
-        spec.doors = doors;
-        spec.door_count = recorder->cgroup != NULL ? mf_cgroup_doors(recorder->cgroup, doors) : 0;
+        if (recorder->cgroup != NULL) {
+            entrance = mf_cgroup_entrance(recorder->cgroup);
+            spec.cgroup = &entrance;
+        }
         recorder->start_event = mf__events_begin(&recorder->events, 0, "flight.start", 0, 0);
         mf__events_end(&recorder->events);
         const int64_t start_ns = mf__recorder_now_ns(recorder);

@@ -43,6 +43,7 @@ struct mf_cgroup {
     bool unified_memory; /* the memory controller works in the leaf */
     bool enabled_controllers;
     bool stepped_aside;
+    int directory;      /* of version 2 */
     int cpu_stat;       /* kept open: read at every sample */
     int memory_current; /* the same */
 };
@@ -379,11 +380,12 @@ int mf_cgroup_create(const struct mf_cgroup_places *places, const char *name,
     if (cgroup == NULL) {
         return mf_fail(err, -ENOMEM, "no memory for a cgroup");
     }
-    cgroup->cpu_stat = cgroup->memory_current = -1;
+    cgroup->directory = cgroup->cpu_stat = cgroup->memory_current = -1;
     const int unified = make_leaf(places->unified, name, &cgroup->unified);
     const int memory_v1 = make_leaf(places->memory_v1, name, &cgroup->memory_v1);
     if (unified == 0) {
         pass_on_controllers(cgroup, places->unified);
+        cgroup->directory = open(cgroup->unified.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         cgroup->cpu_stat = open_file(cgroup->unified.path, "cpu.stat", O_RDONLY);
         cgroup->memory_current = open_file(cgroup->unified.path, "memory.current", O_RDONLY);
         cgroup->unified_memory = cgroup->memory_current >= 0;
@@ -441,16 +443,13 @@ const char *mf_cgroup_memory_v1_path(const struct mf_cgroup *cgroup)
     return cgroup->memory_v1.path;
 }
 
-int mf_cgroup_doors(const struct mf_cgroup *cgroup, int ret_descriptors[2])
+struct mf_cgroup_entrance mf_cgroup_entrance(const struct mf_cgroup *cgroup)
 {
-    int count = 0;
-    if (cgroup->unified.path[0] != '\0') {
-        ret_descriptors[count++] = cgroup->unified.door;
-    }
-    if (cgroup->memory_v1.path[0] != '\0') {
-        ret_descriptors[count++] = cgroup->memory_v1.door;
-    }
-    return count;
+    return (struct mf_cgroup_entrance){
+        .directory = cgroup->directory,
+        .door = cgroup->unified.door,
+        .door_v1 = cgroup->memory_v1.door,
+    };
 }
 
 /* ---- figures ------------------------------------------------------------------------------------ */
@@ -717,8 +716,8 @@ unsigned mf_cgroup_remove(struct mf_cgroup *cgroup)
     if (cgroup == NULL) {
         return 0;
     }
-    const int files[] = {cgroup->unified.door, cgroup->memory_v1.door, cgroup->cpu_stat,
-                         cgroup->memory_current};
+    const int files[] = {cgroup->unified.door, cgroup->memory_v1.door, cgroup->directory,
+                         cgroup->cpu_stat, cgroup->memory_current};
     for (size_t i = 0; i < MF_ARRAY_LEN(files); i++) {
         if (files[i] >= 0) {
             close(files[i]);

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,14 +72,20 @@ static void place(int descriptor, int number)
     }
 }
 
-static _Noreturn void become_command(const struct mf_child_spec *spec, int report, pid_t parent)
+static _Noreturn void become_command(const struct mf_child_spec *spec, int report, pid_t parent,
+                                     bool born_inside)
 {
     if (spec->terminal >= 0) {
         setpgid(0, 0);
         tcsetpgrp(spec->terminal, getpid()); /* from the background; SIGTTOU is blocked */
     }
-    for (int i = 0; i < spec->door_count; i++) {
-        (void)!write(spec->doors[i], "0", 1);
+    if (spec->cgroup != NULL) {
+        if (spec->cgroup->door >= 0 && !born_inside) {
+            (void)!write(spec->cgroup->door, "0", 1);
+        }
+        if (spec->cgroup->door_v1 >= 0) {
+            (void)!write(spec->cgroup->door_v1, "0", 1);
+        }
     }
     if (spec->death_signal != 0) {
         prctl(PR_SET_PDEATHSIG, spec->death_signal);
@@ -104,6 +111,24 @@ static _Noreturn void become_command(const struct mf_child_spec *spec, int repor
     _exit(error == ENOENT ? 127 : 126);
 }
 
+/* As fork(), into the cgroup when the kernel can. What comes after in the child does not need what the C
+ * library does around its own fork: it allocates nothing and executes at once. */
+static pid_t fork_into(const struct mf_cgroup_entrance *cgroup, bool *ret_inside)
+{
+    if (cgroup != NULL && cgroup->directory >= 0) {
+        struct clone_args args = {.flags = CLONE_INTO_CGROUP,
+                                  .exit_signal = SIGCHLD,
+                                  .cgroup = (uint64_t)cgroup->directory};
+        const long pid = syscall(SYS_clone3, &args, sizeof args);
+        if (pid >= 0) {
+            *ret_inside = true;
+            return (pid_t)pid;
+        }
+    }
+    *ret_inside = false;
+    return fork();
+}
+
 /* Forks the command and waits until it runs. Returns its pid, or a negative errno of fork. */
 static int32_t fork_command(const struct mf_child_spec *spec, int *ret_exec_error)
 {
@@ -112,10 +137,11 @@ static int32_t fork_command(const struct mf_child_spec *spec, int *ret_exec_erro
         return -errno;
     }
     const pid_t parent = getpid();
-    const pid_t pid = fork();
+    bool born_inside = false;
+    const pid_t pid = fork_into(spec->cgroup, &born_inside);
     if (pid == 0) {
         close(report[0]);
-        become_command(spec, report[1], parent);
+        become_command(spec, report[1], parent, born_inside);
     }
     const int fork_error = errno;
     close(report[1]);

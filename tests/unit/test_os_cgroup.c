@@ -96,12 +96,12 @@ static int count(void *context, int32_t pid)
 
 static pid_t start_inside(struct mf_cgroup *cgroup)
 {
-    int doors[2];
-    const int door_count = mf_cgroup_doors(cgroup, doors);
+    const struct mf_cgroup_entrance entrance = mf_cgroup_entrance(cgroup);
+    const int doors[] = {entrance.door, entrance.door_v1};
     const pid_t pid = fork();
     if (pid == 0) {
-        for (int i = 0; i < door_count; i++) {
-            if (write(doors[i], "0", 1) != 1) {
+        for (int i = 0; i < 2; i++) {
+            if (doors[i] >= 0 && write(doors[i], "0", 1) != 1) {
                 _exit(1);
             }
         }

@@ -53,9 +53,14 @@ bool mf_cgroup_has_memory_v1(const struct mf_cgroup *cgroup);
 const char *mf_cgroup_path(const struct mf_cgroup *cgroup);           /* "" without version 2 */
 const char *mf_cgroup_memory_v1_path(const struct mf_cgroup *cgroup); /* "" without */
 
-/* Descriptors of the cgroup.procs files: a process that writes "0" to each enters. Returns how many of
- * the two are set. Borrowed. */
-int mf_cgroup_doors(const struct mf_cgroup *cgroup, int ret_descriptors[2]);
+/* Ways in. A process that writes "0" to each of the doors enters, which takes the kernel some 10 ms; into
+ * version 2 one can also be born (CLONE_INTO_CGROUP), and then needs that door no more. All borrowed. */
+struct mf_cgroup_entrance {
+    int directory; /* of version 2, to be born into; -1 */
+    int door;      /* cgroup.procs of version 2; -1 */
+    int door_v1;   /* of the memory cgroup of version 1; -1 */
+};
+struct mf_cgroup_entrance mf_cgroup_entrance(const struct mf_cgroup *cgroup);
 
 struct mf_cgroup_figures {
     uint64_t cpu_user_ns, cpu_system_ns; /* since its creation; user + system is exact */

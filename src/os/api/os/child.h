@@ -6,6 +6,7 @@
 #ifndef OS_CHILD_H
 #define OS_CHILD_H
 
+#include "os/cgroup.h"
 #include "os/pty.h"
 #include "os/signals.h"
 
@@ -22,8 +23,7 @@ struct mf_child_spec {
     char *const *environment;       /* NULL-terminated */
     int input, output, error;       /* what becomes 0, 1 and 2 */
     int keep;                       /* a descriptor that it keeps under its number; -1: none */
-    const int *doors;               /* of cgroups to enter, see mf_cgroup_doors() */
-    int door_count;
+    const struct mf_cgroup_entrance *cgroup; /* to enter; NULL: it stays in ours */
     int death_signal;               /* sent to it when this process dies; 0: none */
     const struct mf_signals *signals; /* restored in it; may be NULL */
 
