@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+# mayfly run is not noticed by the command: exit codes, signals, streams, descriptors, environment. And the
+# flight has what happened.
+. "$MAYFLY_SOURCE_DIR/tests/lib/expect.sh"
+export MAYFLY_HOME=$scratch/home
+run="$MAYFLY run -q"
+
+# has_json TEXT [NAME]: flight.json of the newest flight (of that name) contains it.
+has_json() {
+    local file
+    file=$(ls -td "$MAYFLY_HOME"/flights/*"${2:+-$2-}"* | head -1)/flight.json
+    grep -qF -- "$1" "$file" || complain "flight.json lacks $1: $(tr -d '\n' <"$file" | head -c 2000)"
+}
+events_have() { grep -qaF -- "$1" "$MAYFLY_HOME"/flights/*"-$2-"*/events.log || complain "no event has $1"; }
+
+# ---- exit codes
+for code in 0 1 2 77 124 125 126 127 128 130 255; do
+    expect $code $run -- sh -c "exit $code"
+done
+expect 127 $run -- mayfly-no-such-command
+has_json '"kind": "not found"'
+expect 126 $run -- /etc/passwd
+has_json '"kind": "not executable"'
+expect 125 env MAYFLY_HOME=/dev/null/x "$MAYFLY" run -- true
+stderr_has "/dev/null"
+expect 64 "$MAYFLY" run
+stderr_has "needs a command"
+expect 64 "$MAYFLY" run --interval 1ms -- true
+
+# ---- signals: ours, passed on; the command's, shown in how we end
+for signal in TERM INT HUP QUIT USR1 USR2 KILL SEGV; do
+    number=$(kill -l $signal)
+    got=$( (ulimit -c 0; exec $run -- sh -c "kill -$signal \$\$; sleep 5") >/dev/null 2>&1; echo $?) 2>/dev/null
+    [ $got -eq $((128 + number)) ] || complain "ended by SIG$signal: $got"
+done
+for signal in TERM HUP USR1 USR2; do
+    $run --name passed -- sh -c "trap 'echo got; exit 9' $signal; echo ready; while :; do sleep 0.02; done" \
+        >"$out" 2>"$err" &
+    pid=$!
+    for _ in $(seq 500); do grep -q ready "$out" && break; sleep 0.02; done
+    kill -$signal $pid
+    wait $pid
+    got=$?
+    [ $got -eq 9 ] || complain "SIG$signal passed on: exit code $got"
+    stdout_has got
+done
+events_have '"signal":"SIGTERM","action":"forwarded"' passed
+
+# A signal that was ignored when we came is ignored by the command, too (nohup).
+expect 3 sh -c "trap '' HUP; exec $run -- sh -c 'kill -HUP \$\$; exit 3'"
+
+# ---- streams, byte for byte
+head -c 300000 /dev/urandom >"$scratch/in"
+$run --name binary -- cat <"$scratch/in" >"$scratch/copy" || complain "cat failed"
+cmp "$scratch/in" "$scratch/copy" || complain "output was changed"
+"$MAYFLY" logs --raw --stream stdout binary >"$scratch/kept"
+cmp "$scratch/in" "$scratch/kept" || complain "the output that was kept is another"
+expect 0 $run --name noend -- printf 'one\ntwo without end'
+stdout_is 'one
+two without end'
+"$MAYFLY" logs --raw noend | cmp - <(printf 'one\ntwo without end') || complain "a line without end"
+expect 0 $run --name both -- sh -c 'echo to out; echo to err >&2'
+stdout_is 'to out'
+stderr_is 'to err'
+[ "$("$MAYFLY" logs --stream stderr both)" = "to err" ] || complain "stderr was not kept as such"
+$run --merge -- sh -c 'for i in 1 2 3 4 5 6 7 8 9; do echo o$i; echo e$i >&2; done' >"$out" 2>&1
+[ "$(tr -d '\n' <"$out")" = o1e1o2e2o3e3o4e4o5e5o6e6o7e7o8e8o9e9 ] || complain "--merge mixed the order up"
+
+# ---- closed and vanished streams
+expect 0 sh -c "$run -- sh -c 'test -e /proc/self/fd/0 && exit 1; exit 0' <&-"
+expect 0 sh -c "$run -- sh -c 'echo x 2>/dev/null && exit 1; exit 0' >&-"
+expect 0 sh -c "$run -- sh -c 'echo x >&2 && exit 1; exit 0' 2>&-"
+$run --name pipe -- sh -c 'trap "" PIPE; for i in $(seq 100000); do echo line $i || exit 33; done' 2>/dev/null | head -1 >/dev/null
+[ "${PIPESTATUS[0]}" -eq 33 ] || complain "a consumer that is gone was not told: ${PIPESTATUS[*]}"
+$run -- yes 2>/dev/null | head -1 >/dev/null
+[ "${PIPESTATUS[0]}" -eq 141 ] || complain "yes was not ended by SIGPIPE: ${PIPESTATUS[*]}"
+"$MAYFLY" logs --raw pipe | head -1 | grep -qx 'line 1' || complain "what a vanished consumer read was not kept"
+
+# ---- descriptors and environment
+expect 0 sh -c "exec 7<$scratch/in; $run -- sh -c 'head -c 10 <&7 | cmp -n 10 - $scratch/in'"
+expect 0 $run -- sh -c 'echo "$TRACEPARENT" | grep -qE "^00-[0-9a-f]{32}-[0-9a-f]{16}-01$"'
+parent=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
+expect 0 env TRACEPARENT=$parent $run --name traced -- sh -c 'echo $TRACEPARENT'
+stdout_has 00-0af7651916cd43dd8448eb211c80319c-
+[ "$(cat "$out")" != "$parent" ] || complain "the span is the caller's"
+has_json '"parent_span_id": "b7ad6b7169203331"' traced
+expect 0 $run -- sh -c 'test -f "$MAYFLY_FLIGHT/flight.json"'
+expect 0 env SECRET=hidden KEPT=shown $run --name kept --keep-env KEPT --keep-env ABSENT --tag a=b --tag c -- true
+has_json '"KEPT": "shown"' kept
+has_json '"a=b"' kept
+grep -rq hidden "$MAYFLY_HOME" && complain "a variable was recorded that nobody asked for"
+[ "$(stat -c %a "$MAYFLY_HOME"/flights/*-kept-*)" = 700 ] || complain "a flight is not private"
+
+# ---- the command's own events
+expect 0 $run --name events -- sh -c 'echo "{\"step\":\"compile\",\"n\":1}" >&$MAYFLY_EVENT_FD
+echo "not json" >&$MAYFLY_EVENT_FD; echo >&$MAYFLY_EVENT_FD; echo "[1]" > /dev/fd/$MAYFLY_EVENT_FD
+printf "{\"last\":true}" >&$MAYFLY_EVENT_FD'
+has_json '"user_events": 4' events
+has_json '"bad_events": 2' events
+events_have '"data":{"step":"compile","n":1}' events
+events_have '"data":{"last":true}' events
+events_have '"text":"not json"' events
+
+# ---- time limits
+expect 124 $run --name slow --timeout 200ms -- sleep 60
+has_json '"kind": "timeout"' slow
+expect 124 $run --timeout 200ms --kill-after 100ms -- sh -c 'trap "" TERM; while :; do sleep 0.05; done'
+expect 124 $run --timeout 200ms -- sh -c 'sleep 61 & sleep 62'
+sleep 0.1
+pgrep -f '^sleep 6[12]$' >/dev/null && complain "the timeout left processes"
+
+# ---- processes that outlive the command
+start=$(date +%s%N)
+expect 0 $run --name left --grace 100ms -- sh -c 'sleep 3 & echo main'
+[ $((($(date +%s%N) - start) / 1000000)) -lt 2500 ] || complain "a background process was waited for"
+has_json '"processes_left": 1' left
+expect 0 $run --name waited --leftover wait -- sh -c '(sleep 0.3; echo late) & echo main'
+stdout_is 'main
+late'
+expect 0 $run --leftover kill -- sh -c 'sleep 63 & echo main'
+sleep 0.1
+pgrep -f '^sleep 63$' >/dev/null && complain "--leftover kill left a process"
+# It goes on writing where it wrote, after we are gone.
+sh -c "$run --grace 50ms -- sh -c '(sleep 0.4; echo from behind) & echo main'" >"$out" 2>"$err"
+for _ in $(seq 200); do grep -q behind "$out" && break; sleep 0.02; done
+stdout_is 'main
+from behind'
+
+# ---- the summary
+expect 2 "$MAYFLY" run --name told -- sh -c 'exit 2'
+stderr_has 'told: exit code 2'
+stderr_has 'flight 20'
+expect 0 "$MAYFLY" run --name told -- true
+expect 3 "$MAYFLY" run --json --summary "$scratch/summary" --name told -- sh -c 'exit 3'
+grep -q '^{"id":"20.*"exit_code":3,' "$err" || complain "no JSON on standard error: $(cat "$err")"
+cmp "$scratch/summary" "$err" || complain "the summary in the file is another"
+grep -q '"successes":1' "$err" || complain "the history is not told: $(cat "$err")"
+finish
