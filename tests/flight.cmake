@@ -9,3 +9,6 @@ mayfly_test(NAME process_table RUNG unit SOURCES unit/test_process_table.c lib/s
 mayfly_test(NAME flight_output RUNG prop SOURCES prop/prop_flight_output.c lib/scratch.c LINK mf_flight
   PRIVATE_OF flight)
 mayfly_script_test(NAME run_basics RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/run_basics.sh")
+mayfly_script_test(NAME run_ladder RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/run_ladder.sh")
+mayfly_script_test(NAME run_memory RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/run_memory.sh")
+mayfly_script_test(NAME run_full_disk RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/run_full_disk.sh")

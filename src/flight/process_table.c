@@ -12,6 +12,10 @@
  * two passes later with what is there. Records can be read before the fork event of their process,
  * because the sockets are read one after the other: such a record waits for the next pass.
  *
+ * An exit event is written when somebody has completed the figures (mf__processes_close_ended()): the CPU
+ * time of an exit record lacks what the thread ran since the scheduler last looked at its clock, and the
+ * tearing down of its memory; for a process of a millisecond that is most of it. See sampler.c.
+ *
  * An exec by a thread that is not the first ends all others and takes the number of the first over: the
  * count of threads starts again at one.
  *
@@ -43,6 +47,7 @@ struct mf_process_table {
     struct mf_process *buckets[BUCKETS];
     struct thread_entry *threads[BUCKETS];
     struct mf_process *first, *last;
+    struct mf_process *ended, *ended_last; /* whose exit events wait */
     uint64_t round;
     int32_t monitor_pid;
     uint32_t dead_waiting;
@@ -169,6 +174,11 @@ void mf__processes_free(struct mf_process_table *table)
         drop_threads_of(table, process);
         mf_free(process);
         process = next;
+    }
+    while (table->ended != NULL) {
+        struct mf_process *next = table->ended->next;
+        mf_free(table->ended);
+        table->ended = next;
     }
     mf_free(table->pending);
     mf_free(table);
@@ -473,30 +483,16 @@ static void refine_cpu(struct mf_process *process)
     }
 }
 
+/* It is none of the living any more, and its pid may be used again. Its exit event waits. */
 static void end_process(struct mf_process_table *table, struct mf_process *process)
 {
-    const bool exact = has_exact(process);
-    struct mf_figures *figures = exact ? &process->exact : &process->live;
-    refine_cpu(process);
+    struct mf_process_totals *totals = &table->totals;
     if (process->end_ns < 0) {
         process->end_ns = process->start_ns;
     }
-    if (exact && figures->rss_peak_bytes != UINT64_MAX) {
-        note_rss(table, process, figures->rss_peak_bytes, process->end_ns);
-    }
-    struct mf_process_totals *totals = &table->totals;
-    totals->ended_exact = totals->ended_exact && exact;
-    const uint64_t cpu_ns = mf__process_cpu_ns(process);
-    if (cpu_ns > totals->busiest_cpu_ns) {
-        totals->busiest_cpu_ns = cpu_ns;
-        memcpy(totals->busiest_comm, process->comm, sizeof totals->busiest_comm);
-    }
-    if (is_detailed(process)) {
-        write_exit(table, process, figures);
-    }
+    refine_cpu(process);
     table->spec.on_end(table->spec.context, process);
-    add_figures(&totals->ended, figures);
-    pass_on_io(table, process, figures);
+    pass_on_io(table, process, has_exact(process) ? &process->exact : &process->live);
     totals->alive--;
     totals->threads -= process->threads;
     if (process->threads_peak > 1) {
@@ -504,7 +500,46 @@ static void end_process(struct mf_process_table *table, struct mf_process *proce
     }
     unlink_process(table, process);
     mf_proc_close(process->handle);
+    process->handle = NULL;
+    process->next = NULL;
+    *(table->ended_last != NULL ? &table->ended_last->next : &table->ended) = process;
+    table->ended_last = process;
+}
+
+static void close_process(struct mf_process_table *table, struct mf_process *process)
+{
+    struct mf_process_totals *totals = &table->totals;
+    const bool exact = has_exact(process);
+    const struct mf_figures *figures = exact ? &process->exact : &process->live;
+    const uint64_t cpu_ns = cpu_of(figures);
+    if (exact && figures->rss_peak_bytes != UINT64_MAX) {
+        note_rss(table, process, figures->rss_peak_bytes, process->end_ns);
+    }
+    if (cpu_ns > totals->busiest_cpu_ns) {
+        totals->busiest_cpu_ns = cpu_ns;
+        memcpy(totals->busiest_comm, process->comm, sizeof totals->busiest_comm);
+    }
+    totals->ended_exact = totals->ended_exact && exact;
+    add_figures(&totals->ended, figures);
+    if (is_detailed(process)) {
+        write_exit(table, process, figures);
+    }
     mf_free(process);
+}
+
+struct mf_process *mf__processes_ended(struct mf_process_table *table)
+{
+    return table->ended;
+}
+
+void mf__processes_close_ended(struct mf_process_table *table)
+{
+    while (table->ended != NULL) {
+        struct mf_process *process = table->ended;
+        table->ended = process->next;
+        close_process(table, process);
+    }
+    table->ended_last = NULL;
 }
 
 static void mark_dead(struct mf_process_table *table, struct mf_process *process, int64_t t_ns)

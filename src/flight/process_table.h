@@ -97,7 +97,7 @@ struct mf_process_table_spec {
     int32_t recorder_pid;
     bool with_events;  /* starts and ends come from the connector */
     bool with_records; /* exact totals come from exit records */
-    /* Told of each process's end, when all is known, and of a change of name; before its memory goes. */
+    /* Told of each process's end, when its records have come, and of a change of name. */
     void (*on_end)(void *context, struct mf_process *process);
     void (*on_rename)(void *context, struct mf_process *process);
     void *context;
@@ -127,6 +127,10 @@ void mf__processes_scan_found(struct mf_process_table *table, int32_t pid, int64
 void mf__processes_scan_end(struct mf_process_table *table, int64_t t_ns);
 /* Ends what has ended but is still waiting for records. */
 void mf__processes_finish(struct mf_process_table *table);
+/* Processes that have ended since the last call of mf__processes_close_ended(), which writes their exit
+ * events and forgets them: linked by `next`. Until then their figures may still be completed. */
+struct mf_process *mf__processes_ended(struct mf_process_table *table);
+void mf__processes_close_ended(struct mf_process_table *table);
 
 struct mf_process *mf__processes_find(struct mf_process_table *table, int32_t pid);
 struct mf_process *mf__processes_first(struct mf_process_table *table); /* of the living; NULL: none */

@@ -354,7 +354,8 @@ static int finish(struct mf_recorder *recorder, struct mf_errinfo *err)
     mf__recorder_look_for_oom(recorder);
     mf__user_events_finish(recorder->user, t_ns);
     info->state = MF_FLIGHT_ENDED;
-    info->duration_ns = recorder->ended ? recorder->ended_ns : t_ns;
+    const bool waited = recorder->options.leftover == MF_LEFTOVER_WAIT;
+    info->duration_ns = recorder->ended && !waited ? recorder->ended_ns : t_ns;
     tell_who_is_left(recorder, held);
     fill_totals(recorder);
     give_verdict(recorder);

@@ -8,6 +8,12 @@
  * that they stay below 1/500 of the time. Sample records thin out as a flight grows old: their distance
  * is at least 1/3600 of its age.
  *
+ * CPU time of short-lived processes. An exit record has the scheduler's sum as of its last look at the
+ * thread's clock (a tick, a switch), and of the end nothing: up to some 5 ms are missing, which is most of
+ * what a process of 1 ms has used. The cgroup's figure has it all. So at every tick what the cgroup has
+ * counted beyond all processes is given to those that ended in this tick, in proportion to what each can
+ * have used at most and not more than that: an estimate in its parts, and exact in the sum.
+ *
  * The tree's CPU time is the cgroup's where there is one. Else it is the sum over processes of what is
  * known of each at the time, plus what exit records add at its end. A process that lives shorter than a
  * tick and has no record is seen in neither; reaped children are added at the end (recorder.c).
@@ -28,6 +34,7 @@
 #define ROW_CPU_NS      (1 * MF_NS_PER_MS)
 #define ROW_BYTES       65536
 #define ACTIVE_CPU_NS   (2 * MF_NS_PER_MS)
+#define UNRECORDED_NS   (5 * MF_NS_PER_MS) /* a tick of 4 ms, and the end */
 
 static uint64_t known_or_zero(uint64_t value)
 {
@@ -356,6 +363,43 @@ static void read_cgroup(struct mf_sampler *sampler)
     }
 }
 
+/* What an ended process can have used beyond what is known of it. */
+static uint64_t unrecorded_at_most(const struct mf_process *process)
+{
+    const uint64_t life_ns = (uint64_t)(process->end_ns - process->start_ns);
+    const uint64_t threads = process->threads_peak;
+    const uint64_t missing_ns = less(life_ns * threads, mf__process_cpu_ns(process));
+    const bool recorded = process->records > 0;
+    return recorded && missing_ns > UNRECORDED_NS * threads ? UNRECORDED_NS * threads : missing_ns;
+}
+
+static void complete_ended(struct mf_sampler *sampler, uint64_t user_before_ns,
+                           uint64_t system_before_ns)
+{
+    const struct mf_tree_figures *tree = &sampler->tree;
+    const uint64_t counted_ns = sampler->cpu_user_ns + sampler->cpu_system_ns;
+    const uint64_t rest_ns = less(tree->cpu_user_ns + tree->cpu_system_ns, counted_ns);
+    const double user_ns = (double)less(tree->cpu_user_ns, user_before_ns);
+    const double system_ns = (double)less(tree->cpu_system_ns, system_before_ns);
+    uint64_t room_ns = 0;
+    for (struct mf_process *p = mf__processes_ended(sampler->processes); p != NULL; p = p->next) {
+        room_ns += unrecorded_at_most(p);
+    }
+    if (room_ns == 0 || rest_ns == 0) {
+        return;
+    }
+    const double share = rest_ns < room_ns ? (double)rest_ns / (double)room_ns : 1;
+    const double user_share = user_ns + system_ns > 0 ? user_ns / (user_ns + system_ns) : 1;
+    for (struct mf_process *p = mf__processes_ended(sampler->processes); p != NULL; p = p->next) {
+        struct mf_figures *figures = p->records > 0 ? &p->exact : &p->live;
+        const uint64_t more_ns = (uint64_t)((double)unrecorded_at_most(p) * share);
+        const uint64_t more_user_ns = (uint64_t)((double)more_ns * user_share);
+        figures->cpu_user_ns = known_or_zero(figures->cpu_user_ns) + more_user_ns;
+        figures->cpu_system_ns = known_or_zero(figures->cpu_system_ns) + (more_ns - more_user_ns);
+        mf__sampler_count(sampler, p);
+    }
+}
+
 /* Figures that cost more than they tell at every tick. */
 static void sample_slowly(struct mf_sampler *sampler)
 {
@@ -493,8 +537,12 @@ void mf__sample(struct mf_sampler *sampler, int64_t t_ns)
     if (t_ns >= sampler->next_pss_ns) {
         sample_pss(sampler);
     }
-    sum_up(sampler);
+    const uint64_t user_before_ns = sampler->tree.cpu_user_ns;
+    const uint64_t system_before_ns = sampler->tree.cpu_system_ns;
     read_cgroup(sampler);
+    complete_ended(sampler, user_before_ns, system_before_ns);
+    mf__processes_close_ended(sampler->processes);
+    sum_up(sampler);
     note_activity(sampler, t_ns);
     mf__series_record(sampler->series, &sampler->tree, sampler->started_wall_ns + t_ns);
     if (t_ns >= sampler->next_rows_ns) {
