@@ -233,7 +233,11 @@ void cli_view_processes(const struct cli_view *view, const struct mf_story *stor
         mf_table_cell(&table, mf_format_duration(
                                   text, mf_process_life_ns(process, story->timeline.duration_ns)));
         mf_buffer_clear(&exit);
-        mf_words_exit(&exit, process);
+        if (process->ended || story->info->state == MF_FLIGHT_RUNNING) {
+            mf_words_exit(&exit, process);
+        } else {
+            mf_buffer_puts(&exit, "left"); /* alive when the recorder went */
+        }
         mf_table_cell_styled(&table, exit.data,
                              mf_process_failed(process) ? MF_STYLE_RED : MF_STYLE_RESET);
         mf_table_cell(&table, mf_process_title(process));

@@ -11,6 +11,9 @@
     X(ls)                                                                                          \
     X(show)                                                                                        \
     X(logs)                                                                                        \
+    X(compare)                                                                                     \
+    X(report)                                                                                      \
+    X(recover)                                                                                     \
     X(rm)                                                                                          \
     X(gc)                                                                                          \
     X(metrics)                                                                                     \

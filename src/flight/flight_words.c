@@ -25,7 +25,7 @@ void mf_words_outcome(struct mf_buffer *out, const struct mf_flight_info *info)
         return;
     }
     if (info->state == MF_FLIGHT_DEAD) {
-        mf_buffer_puts(out, "its recorder died; 'mayfly recover' completes it");
+        mf_buffer_puts(out, "was left by its recorder ('mayfly recover' completes it)");
         return;
     }
     switch (info->outcome) {
@@ -54,7 +54,7 @@ void mf_words_outcome(struct mf_buffer *out, const struct mf_flight_info *info)
         mf_buffer_puts(out, "command could not be executed");
         break;
     case MF_OUTCOME_RECORDER_LOST:
-        mf_buffer_puts(out, "recorder was killed; how the command ended is not known");
+        mf_buffer_puts(out, "lost its recorder");
         break;
     case MF_OUTCOME_NONE:
     case MF_OUTCOMES:

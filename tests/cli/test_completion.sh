@@ -13,7 +13,7 @@ offers() {
         _mayfly
         printf "%s\n" "${COMPREPLY[@]}"' mayfly "$@" < <("$m" completion bash)
 }
-expect 0 offers mayfly comp
+expect 0 offers mayfly compl
 stdout_is "completion"
 expect 0 offers mayfly completion --c
 stdout_is "--color"
@@ -48,7 +48,7 @@ if command -v fish >/dev/null; then
     fish_offers() {
         fish --no-config -c "source '$scratch/fish'; complete -C '$1'" | cut -f 1
     }
-    expect 0 fish_offers "mayfly comp"
+    expect 0 fish_offers "mayfly compl"
     stdout_is "completion"
     expect 0 fish_offers "mayfly completion --colo"
     stdout_is "--color"

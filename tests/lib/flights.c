@@ -17,6 +17,8 @@
 #define MS          INT64_C(1000000)
 #define INTERVAL_MS 100
 
+#define OUTPUT_HEADER_LEN 24
+
 /* Ends the test program when something that must work does not. */
 #define MUST(call) must((call), #call)
 static void must(int rc, const char *what)
@@ -31,6 +33,8 @@ struct record {
     int64_t t_ms;
     size_t turn; /* keeps the order of records of one time */
     uint8_t type;
+    enum mf_flight_stream stream; /* of output */
+    uint64_t gap_bytes;           /* before it */
     char *bytes;
     size_t len;
 };
@@ -50,8 +54,9 @@ struct test_flight {
     struct test_process *processes;
     size_t process_count;
     struct records output, events;
-    uint64_t offsets[MF_STREAMS];
+    uint64_t bytes[MF_STREAMS];
     uint64_t lines[MF_STREAMS];
+    uint64_t next_gap[MF_STREAMS];
     uint64_t gaps[MF_STREAMS];
 };
 
@@ -61,8 +66,11 @@ static void add_record(struct records *records, int64_t t_ms, uint8_t type, stru
     if (records->items == NULL || bytes->failed) {
         abort();
     }
-    records->items[records->count] =
-        (struct record){t_ms, records->count, type, bytes->data, bytes->len};
+    records->items[records->count] = (struct record){.t_ms = t_ms,
+                                                     .turn = records->count,
+                                                     .type = type,
+                                                     .bytes = bytes->data,
+                                                     .len = bytes->len};
     records->count++;
 }
 
@@ -74,7 +82,8 @@ static int by_time(const void *a, const void *b)
                                      : (left->turn > right->turn) - (left->turn < right->turn);
 }
 
-static void write_records(const char *dir, const char *name, struct records *records)
+static void write_records(const char *dir, const char *name, bool is_output,
+                          struct records *records)
 {
     char path[640];
     struct mf_reclog *log = NULL;
@@ -83,8 +92,15 @@ static void write_records(const char *dir, const char *name, struct records *rec
     if (records->count > 1) {
         qsort(records->items, records->count, sizeof *records->items, by_time);
     }
+    uint64_t offsets[MF_STREAMS] = {0};
     for (size_t i = 0; i < records->count; i++) {
         const struct record *record = &records->items[i];
+        if (is_output) {
+            uint64_t *offset = &offsets[record->stream];
+            *offset += record->gap_bytes;
+            mf_store_u64(record->bytes + 16, *offset);
+            *offset += record->len - OUTPUT_HEADER_LEN;
+        }
         MUST(mf_reclog_append(log, record->type, record->bytes, record->len, NULL, NULL));
         free(record->bytes);
     }
@@ -118,14 +134,16 @@ void test_flight_no_metrics(struct test_flight *flight)
 void test_flight_output(struct test_flight *flight, int64_t t_ms, enum mf_flight_stream stream,
                         const void *bytes, size_t len)
 {
-    uint8_t header[24] = {1, (uint8_t)stream};
+    uint8_t header[OUTPUT_HEADER_LEN] = {1, (uint8_t)stream};
     struct mf_buffer record = MF_BUFFER_INIT;
     mf_store_u64(header + 8, (uint64_t)(t_ms * MS));
-    mf_store_u64(header + 16, flight->offsets[stream]);
     mf_buffer_append(&record, header, sizeof header);
     mf_buffer_append(&record, bytes, len);
     add_record(&flight->output, t_ms, 0, &record);
-    flight->offsets[stream] += len;
+    flight->output.items[flight->output.count - 1].stream = stream;
+    flight->output.items[flight->output.count - 1].gap_bytes = flight->next_gap[stream];
+    flight->next_gap[stream] = 0;
+    flight->bytes[stream] += len;
     for (size_t i = 0; i < len; i++) {
         flight->lines[stream] += ((const char *)bytes)[i] == '\n';
     }
@@ -141,7 +159,8 @@ void test_flight_line(struct test_flight *flight, int64_t t_ms, enum mf_flight_s
 
 void test_flight_gap(struct test_flight *flight, enum mf_flight_stream stream, uint64_t len)
 {
-    flight->offsets[stream] += len;
+    flight->next_gap[stream] += len;
+    flight->bytes[stream] += len;
     flight->gaps[stream] += len;
 }
 
@@ -362,7 +381,7 @@ static void put_totals(struct mf_json *json, const struct test_flight *flight, i
     for (unsigned i = 0; i < MF_STREAMS; i++) {
         mf_json_key(json, mf_flight_stream_name(i));
         mf_json_begin_object(json);
-        mf_json_key_uint(json, "bytes", flight->offsets[i]);
+        mf_json_key_uint(json, "bytes", flight->bytes[i]);
         mf_json_key_uint(json, "lines", flight->lines[i]);
         mf_json_key_uint(json, "lost_bytes", flight->gaps[i]);
         mf_json_end_object(json);
@@ -508,8 +527,8 @@ void test_flight_end(struct test_flight *flight, const struct test_end *end)
         add_samples(flight, t_ms);
     }
     write_description(flight, end);
-    write_records(flight->dir, "output.log", &flight->output);
-    write_records(flight->dir, "events.log", &flight->events);
+    write_records(flight->dir, "output.log", true, &flight->output);
+    write_records(flight->dir, "events.log", false, &flight->events);
     if (!flight->no_metrics) {
         write_metrics(flight, end->duration_ms);
     }

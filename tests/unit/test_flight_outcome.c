@@ -116,7 +116,8 @@ static void out_of_memory_in_the_cgroup(void **state)
     e.victim_rss_bytes = 402u << 20;
     e.victim_at_ns = INT64_C(41234000000);
     expect(&e, MF_OUTCOME_OOM, 137, 9,
-           "killed by the kernel: out of memory (limit 512 MiB, peak 511 MiB, largest: cc1plus 402 MiB "
+           "killed by the kernel: out of memory (limit 512 MiB, peak 511 MiB, largest: cc1plus 402 "
+           "MiB "
            "at 00:41.2)");
     assert_true(has_evidence(&e, "memory.events of the flight's cgroup counts 1 kill for memory"));
     assert_true(has_evidence(&e, "the limit of 512 MiB was hit 9 times"));
@@ -125,7 +126,8 @@ static void out_of_memory_in_the_cgroup(void **state)
     e.logged_oom_kills = 1;
     e.victim_known = true;
     expect(&e, MF_OUTCOME_OOM, 2, 0,
-           "exit code 2 after the kernel killed for memory: out of memory (limit 512 MiB, peak 511 MiB, "
+           "exit code 2 after the kernel killed for memory: out of memory (limit 512 MiB, peak 511 "
+           "MiB, "
            "killed: cc1plus 402 MiB at 00:41.2)");
     /* It survived its child's death. */
     e.status = 0;

@@ -44,9 +44,9 @@ MF_MUST_CHECK int mf_story_read(const char *dir, struct mf_story *ret_story,
                                 struct mf_errinfo *err);
 void mf_story_free(struct mf_story *story);
 
-/* The process that the failure came from, as far as exit codes and times tell: the child of the failed
- * command that failed last and at most 250 ms before it, then its child of that kind, and so on. NULL
- * when there is none below the command. */
+/* The process that the failure came from, as far as exit codes and times tell: the child of the
+ * failed command that failed last and at most 250 ms before it, then its child of that kind, and so
+ * on. NULL when there is none below the command. */
 const struct mf_flight_process *mf_story_culprit(const struct mf_story *story);
 
 /* ---- words ---- */
