@@ -5,6 +5,7 @@ mayfly_test(NAME os_thread RUNG unit SOURCES unit/test_os_thread.c LINK mf_os)
 mayfly_test(NAME simdisk RUNG unit SOURCES unit/test_simdisk.c LINK mf_os)
 mayfly_test(NAME simdisk RUNG prop SOURCES prop/prop_simdisk.c lib/scratch.c LINK mf_os)
 mayfly_test(NAME reclog RUNG unit SOURCES unit/test_reclog.c LINK mf_reclog PRIVATE_OF reclog)
+mayfly_test(NAME reclog_damage RUNG unit SOURCES unit/test_reclog_damage.c LINK mf_reclog PRIVATE_OF reclog)
 # The log's sources once more, with the calls that crash_reclog.c can spoil.
 set(reclog_planted "")
 foreach(part reclog reclog_format reclog_open reclog_reader reclog_scan)

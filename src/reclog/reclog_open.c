@@ -29,7 +29,11 @@ static int create(struct mf_reclog *log, const struct mf_env *env, struct mf_err
     }
     uint8_t bytes[RECLOG_HEADER_LEN];
     mf__reclog_header_put(bytes, &log->header);
-    code = mf_file_truncate(log->file, 0, err);
+    struct mf_file_info info;
+    code = mf_file_info(log->file, &info, err);
+    if (code == 0 && info.size_bytes != 0) { /* ext4 writes a truncated file out at close */
+        code = mf_file_truncate(log->file, 0, err);
+    }
     if (code == 0) {
         code = mf_fs_sync_parent(env != NULL ? env->fs : NULL, mf_file_path(log->file), err);
     }

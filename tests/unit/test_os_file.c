@@ -20,6 +20,8 @@
 #define RW     (MF_OPEN_READ | MF_OPEN_WRITE)
 #define CREATE (RW | MF_OPEN_CREATE)
 
+#define SEEN_LEN 200
+
 static struct mf_errinfo err;
 
 static struct mf_file *opened(const char *path, unsigned flags)
@@ -129,7 +131,7 @@ static void test_long_path_keeps_reason(void **state)
         memset(path + len, 'd', 100);
         snprintf(path + len + 100, sizeof path - len - 100, "/");
     }
-    strcpy(path + strlen(path) - 4, "/tip");
+    memcpy(path + strlen(path) - 4, "/tip", 4);
     struct mf_file *file = NULL;
     assert_int_equal(mf_file_open(NULL, path, MF_OPEN_READ, &file, &err), -ENOENT);
     assert_non_null(strstr(err.msg, "/tip"));
@@ -272,7 +274,8 @@ static void test_limit_is_reported(void **state)
 static int visit(void *context, const char *name, enum mf_file_kind kind)
 {
     char *seen = context;
-    sprintf(seen + strlen(seen), "%s:%d ", name, (int)kind);
+    size_t used = strlen(seen);
+    snprintf(seen + used, SEEN_LEN - used, "%s:%d ", name, (int)kind);
     return strcmp(name, "stop") == 0 ? 7 : 0;
 }
 
@@ -299,7 +302,7 @@ static void test_directories(void **state)
     assert_int_equal(info.mode, 0700);
     assert_int_equal(mf_fs_info(NULL, scratch_path("dirs/none"), &info, &err), -ENOENT);
 
-    char seen[200] = "";
+    char seen[SEEN_LEN] = "";
     assert_int_equal(mf_fs_list(NULL, top, visit, seen, &err), 0);
     assert_string_equal(seen, "a:1 file:0 link:2 ");
     assert_int_equal(mf_fs_rename(NULL, scratch_path("dirs/file"), scratch_path("dirs/stop"), &err),
