@@ -58,6 +58,20 @@ test("series find their charts by name and unit", () => {
     );
 });
 
+test("lines of a chart by command are called by the command", () => {
+    const charts = assignCharts([
+        series("command_cpu", "cores", { labels: [["name", "cc1"]] }),
+        series("faults", "per_second", { labels: [["kind", "minor"]] }),
+    ]);
+    assert.deepEqual(
+        charts.map((chart) => [chart.title, chart.lines[0].label, chart.secondary]),
+        [
+            ["CPU by command", "cc1", false],
+            ["Page faults", "minor", true],
+        ],
+    );
+});
+
 test("charts beyond the first are shown on request, waiting also when there was much of it", () => {
     const secondary = (value) =>
         assignCharts([

@@ -10,6 +10,13 @@ const FAMILIES = [
     { key: "memory", title: "Memory", pattern: /^memory(_|$)/, unit: "bytes" },
     { key: "io", title: "Disk I/O", pattern: /^io_/, unit: "bytes_per_second", mean: true },
     { key: "tasks", title: "Processes", pattern: /^(processes|threads)$/, unit: "count" },
+    {
+        key: "command_cpu",
+        title: "CPU by command",
+        pattern: /^command_cpu$/,
+        unit: "cores",
+        mean: true,
+    },
     { key: "net", title: "Network", pattern: /^net_/, unit: "bytes_per_second", mean: true },
     {
         key: "pressure",
@@ -22,7 +29,7 @@ const FAMILIES = [
     {
         key: "output",
         title: "Output",
-        pattern: /^output_/,
+        pattern: /^output(_|$)/,
         unit: "bytes_per_second",
         mean: true,
         secondary: true,
@@ -30,7 +37,7 @@ const FAMILIES = [
     {
         key: "faults",
         title: "Page faults",
-        pattern: /^faults_/,
+        pattern: /^faults(_|$)/,
         unit: "per_second",
         mean: true,
         secondary: true,
@@ -43,23 +50,67 @@ const FAMILIES = [
         mean: true,
         secondary: true,
     },
+    {
+        key: "command_memory",
+        title: "Memory by command",
+        pattern: /^command_memory$/,
+        unit: "bytes",
+        secondary: true,
+    },
+    {
+        key: "calls",
+        title: "Read and written by calls",
+        pattern: /^calls_/,
+        unit: "bytes_per_second",
+        mean: true,
+        secondary: true,
+    },
+    {
+        key: "lines",
+        title: "Lines of output",
+        pattern: /^output_lines$/,
+        unit: "per_second",
+        mean: true,
+        secondary: true,
+    },
+    {
+        key: "started",
+        title: "Processes started",
+        pattern: /^processes_started$/,
+        unit: "per_second",
+        mean: true,
+        secondary: true,
+    },
+    {
+        key: "descriptors",
+        title: "Open descriptors",
+        pattern: /^descriptors$/,
+        unit: "count",
+        secondary: true,
+    },
 ];
 const PRESSURE_SHOWN = 10; // per cent of the time: from there on waiting explains something
 export const LINES_MAX = 10;
 
+const FAMILY_PREFIX =
+    /^(cpu|memory|io|net|pressure|output_lines|output|faults|switches|calls|command_cpu|command_memory|processes_started|descriptors)_?/;
 const DEFAULT_LABELS = { memory: "used", switches: "all" };
 
 // The chart's title has the name already; a line is called by what sets it apart.
 function lineLabel(series, family) {
     const base = family
         ? series.name
-              .replace(/^(cpu|memory|io|net|pressure|output|faults|switches)_?/, "")
+              .replace(FAMILY_PREFIX, "")
               .replace(/_/g, " ")
               .replace(/^cpu$/, "CPU") ||
           DEFAULT_LABELS[family.key] ||
           ""
         : "";
-    const labels = series.labels.map(([key, value]) => key + "=" + value).join(", ");
+    // In a chart of ours the value of a label says it; elsewhere its name is needed.
+    const labels =
+        family && series.labels.length === 1
+            ? series.labels[0][1]
+            : series.labels.map(([key, value]) => key + "=" + value).join(", ");
     return plain([base, labels].filter((part) => part !== "").join(" ") || "value");
 }
 
