@@ -9,9 +9,9 @@ export const AXIS_WIDTH = 62;
 export const RIGHT_PAD = 18;
 const COLORS = {
     cpu: ["s1", "s2"],
-    memory: ["s3", "s4", "s5"],
+    memory: ["s3", "s1", "s5", "s2", "s7"],
     io: ["s5", "s6"],
-    tasks: ["s7", "s8"],
+    tasks: ["s1", "s6"],
     net: ["s4", "s2"],
     pressure: ["s2", "s3", "s5"],
     output: ["s7", "s2"],
