@@ -79,6 +79,9 @@ static _Noreturn void become_command(const struct mf_child_spec *spec, int repor
         setpgid(0, 0);
         tcsetpgrp(spec->terminal, getpid()); /* from the background; SIGTTOU is blocked */
     }
+    if (spec->own_group) {
+        setpgid(0, 0);
+    }
     if (spec->cgroup != NULL) {
         if (spec->cgroup->door >= 0 && !born_inside) {
             (void)!write(spec->cgroup->door, "0", 1);
@@ -184,6 +187,14 @@ static struct mf_usage usage_of(const struct rusage *raw)
         .read_bytes = (uint64_t)raw->ru_inblock * 512,
         .write_bytes = (uint64_t)raw->ru_oublock * 512,
     };
+}
+
+void mf_usage_self(struct mf_usage *ret_usage)
+{
+    struct rusage raw;
+    memset(&raw, 0, sizeof raw);
+    (void)getrusage(RUSAGE_SELF, &raw);
+    *ret_usage = usage_of(&raw);
 }
 
 int32_t mf_reap_peek(void)

@@ -30,6 +30,11 @@ int mf_fd_set_nonblocking(int descriptor)
     return flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
+int mf_fd_set_close_on_exec(int descriptor)
+{
+    return fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0 ? -errno : 0;
+}
+
 bool mf_fd_is_terminal(int descriptor)
 {
     return isatty(descriptor) == 1;

@@ -392,3 +392,16 @@ int64_t mf_proc_start_monotonic_ns(uint64_t start_ticks, const struct mf_host *h
     const int64_t tick_ns = MF_NS_PER_SECOND / sysconf(_SC_CLK_TCK);
     return (int64_t)start_ticks * tick_ns - host->boottime_offset_ns;
 }
+
+int mf_proc_own_path(char *path, size_t capacity)
+{
+    const ssize_t len = readlink("/proc/self/exe", path, capacity);
+    if (len < 0) {
+        return -errno;
+    }
+    if ((size_t)len >= capacity) {
+        return -ENAMETOOLONG;
+    }
+    path[len] = '\0';
+    return access(path, X_OK) == 0 ? 0 : -ENOENT;
+}

@@ -6,6 +6,7 @@
 #include "os/clock.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <time.h>
@@ -97,4 +98,20 @@ void *mf_thread_join(struct mf_thread *thread)
     void *result = NULL;
     MF_ASSERT(pthread_join(thread->raw, &result) == 0);
     return result;
+}
+
+int mf_thread_pin(int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (cpu < 0 || cpu >= CPU_SETSIZE) {
+        return -EINVAL;
+    }
+    CPU_SET((size_t)cpu, &set);
+    return sched_setaffinity(0, sizeof set, &set) != 0 ? -errno : 0;
+}
+
+void mf_thread_yield(void)
+{
+    (void)sched_yield();
 }

@@ -25,6 +25,7 @@ struct mf_child_spec {
     int keep;                       /* a descriptor that it keeps under its number; -1: none */
     const struct mf_cgroup_entrance *cgroup; /* to enter; NULL: it stays in ours */
     int death_signal;               /* sent to it when this process dies; 0: none */
+    bool own_group;                 /* a process group of its own: Ctrl-C does not reach it */
     const struct mf_signals *signals; /* restored in it; may be NULL */
 
     /* A pseudo-terminal that becomes its controlling terminal; -1: it stays in our session. It then
@@ -61,6 +62,9 @@ struct mf_reaped {
     bool ended;
     struct mf_usage usage; /* when ended */
 };
+
+/* Of this process since it began, all its threads; peak memory includes what was before exec. */
+void mf_usage_self(struct mf_usage *ret_usage);
 
 /* Adopted orphans come to this process instead of init. 0 or a negative errno. */
 int mf_become_subreaper(void);

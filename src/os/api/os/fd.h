@@ -14,6 +14,7 @@
 
 void mf_fd_close(int *descriptor); /* closes unless it is negative, and sets it to -1 */
 int mf_fd_set_nonblocking(int descriptor);
+int mf_fd_set_close_on_exec(int descriptor);
 bool mf_fd_is_terminal(int descriptor);
 /* Closed, or one of the stand-ins for closed standard descriptors: /dev/null opened the wrong way. */
 bool mf_fd_is_closed(int descriptor);

@@ -106,6 +106,9 @@ int mf_proc_each_child(int32_t pid, int (*visit)(void *context, int32_t pid), vo
 /* Reads the file into `text` (NUL-terminated, at most capacity - 1 bytes). 0 and *ret_len, or -errno. */
 int mf_proc_read_text(const char *path, char *text, size_t capacity, size_t *ret_len);
 
+/* The path of this program's file; -ENOENT when it was deleted or replaced since. */
+int mf_proc_own_path(char *path, size_t capacity);
+
 /* Facts of the machine, read once per call. */
 struct mf_host {
     char name[256];

@@ -37,5 +37,10 @@ void mf_condition_broadcast(struct mf_condition *condition);
 int mf_thread_start(struct mf_thread *thread, const char *name, void *(*run)(void *context),
                     void *context, struct mf_errinfo *err);
 void *mf_thread_join(struct mf_thread *thread);
+/* The calling thread, and threads that it starts later, run on this processor only. 0 or a negative
+ * errno: -EINVAL when there is none of that number for this process. */
+int mf_thread_pin(int cpu);
+/* Lets other threads run first. */
+void mf_thread_yield(void);
 
 #endif

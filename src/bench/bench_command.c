@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * bench_command.c -- which commands there are, and what they share. */
+#include "command_private.h"
+
+#include "base/fail.h"
+#include "base/heap.h"
+#include "fmt/terminal.h"
+#include "os/file.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct command_entry mf__commands[] = {
+    {"run", BENCH_EVERY, "[FILTER]...", "Measure benchmarks", mf__command_run},
+    {"list", BENCH_SELECT, "[FILTER]...", "List benchmarks", mf__command_list},
+    {NULL, 0, NULL, NULL, NULL},
+};
+
+void mf__command_note(const struct command *command, const char *format, ...)
+{
+    char raw[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(raw, sizeof raw, format, arguments);
+    va_end(arguments);
+    struct mf_buffer line = MF_BUFFER_INIT;
+    mf_buffer_printf(&line, "%s: ", command->line->program);
+    mf_terminal_escape(&line, raw, strlen(raw));
+    mf_buffer_putc(&line, '\n');
+    fputs(line.failed ? "out of memory\n" : line.data, stderr);
+    mf_buffer_free(&line);
+}
+
+int mf__command_open_signals(struct command *command)
+{
+    const int rc = mf_signals_open(&command->signals, &command->err);
+    command->has_signals = rc == 0;
+    return rc;
+}
+
+void mf__command_close_signals(struct command *command)
+{
+    if (command->has_signals) {
+        mf_signals_close(&command->signals);
+        command->has_signals = false;
+    }
+}
+
+void mf__command_filter(const struct command *command, struct bench_filter *ret_filter)
+{
+    const struct bench_value *skips = mf__config_value(&command->config, NULL, BENCH_KEY_skip);
+    *ret_filter = (struct bench_filter){
+        .patterns = (const char *const *)command->line->operands,
+        .pattern_count = command->line->operand_count,
+        .skips = (const char *const *)skips->texts,
+        .skip_count = skips->count,
+        .exact = mf__config_flag(&command->config, BENCH_KEY_exact),
+    };
+}
+
+static bench_report_function *find_format(const char *name)
+{
+    for (const struct bench_report_format *format = mf__report_formats; format->name != NULL;
+         format++) {
+        if (strcmp(format->name, name) == 0) {
+            return format->write;
+        }
+    }
+    return NULL;
+}
+
+int mf__command_report(struct command *command, const struct bench_report *report)
+{
+    const struct bench_value *formats =
+        mf__config_value(&command->config, NULL, BENCH_KEY_output_format);
+    const char *path = mf__config_text(&command->config, BENCH_KEY_output);
+    int rc = 0;
+    for (size_t i = 0; i < formats->count && rc == 0; i++) {
+        bench_report_function *format = find_format(formats->texts[i]);
+        struct mf_buffer out = MF_BUFFER_INIT;
+        rc = format != NULL ? format(report, &out, &command->err)
+                            : mf_fail(&command->err, MF_EUNSUPPORTED, "no output format '%s'",
+                                      formats->texts[i]);
+        if (rc == 0 && out.failed) {
+            rc = mf_fail_os(&command->err, -ENOMEM, "cannot write the report");
+        }
+        if (rc == 0 && path != NULL) {
+            rc = mf_fs_replace(NULL, path, out.data, out.len, &command->err);
+        } else if (rc == 0) {
+            fwrite(out.data, 1, out.len, stdout); /* checked by the program at its end */
+        }
+        mf_buffer_free(&out);
+    }
+    return rc;
+}
+
+/* ---- the way in ---- */
+
+/* The exit codes of the laboratory have no room for kinds of failure. */
+static int exit_code(int rc)
+{
+    switch (rc) {
+    case MF_ESYNTAX:
+    case MF_EVALUE:
+    case MF_EFORMAT:
+    case MF_EEXISTS:
+        return BENCH_EXIT_USAGE;
+    default:
+        return rc < 0 ? BENCH_EXIT_FAILED : rc;
+    }
+}
+
+int mf__bench_command(const struct bench_command_line *line)
+{
+    struct command command = {.line = line};
+    const struct command_entry *entry = mf__commands;
+    while (entry->name != NULL && strcmp(entry->name, line->command) != 0) {
+        entry++;
+    }
+    int rc = entry->name != NULL
+                 ? mf__config_load(&command.config, line->words, line->word_count, &command.err)
+                 : mf_fail(&command.err, MF_ESYNTAX, "unknown command '%.60s'", line->command);
+    if (rc < 0) {
+        rc = rc == -ENOMEM ? rc : MF_ESYNTAX;
+    } else {
+        rc = entry->run(&command);
+    }
+    mf__command_close_signals(&command);
+    if (rc < 0) {
+        mf__command_note(&command, "%s",
+                         command.err.msg[0] != '\0' ? command.err.msg : mf_strerror(rc));
+    }
+    mf__config_free(&command.config);
+    return exit_code(rc);
+}
