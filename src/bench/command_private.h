@@ -6,7 +6,7 @@
 #include "bench/command.h"
 #include "cases.h"
 #include "config.h"
-#include "report.h"
+#include "bench_report.h"
 
 struct command {
     const struct bench_command_line *line;

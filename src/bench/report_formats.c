@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * report_formats.c -- the table of formats, and JSON. */
-#include "report.h"
+#include "bench_report.h"
 #include "run_json.h"
 
 const struct bench_report_format mf__report_formats[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * report_text.c -- a line for each benchmark. */
-#include "report.h"
+#include "bench_report.h"
 
 #include "fmt/units.h"
 

@@ -83,7 +83,7 @@
     X(results_dir, "results-dir", DIR, false, 0, 0, "DIR", NULL, "results", "Of the history")      \
     X(target_dir, "target-dir", DIR, false, 0, 0, "DIR", NULL, "target/bench", "Of baselines")
 
-/* What it looks like. The formats are those of report.h. */
+/* What it looks like. The formats are those of bench_report.h. */
 #define BENCH_OUTPUT_KEYS(X)                                                                       \
     X(output_format, "output-format", CHOICE, true, 0, 0, "FORMAT",                                \
       "text|json|markdown|html|csv|bencher|bmf|github", "text", "How to print the results")        \

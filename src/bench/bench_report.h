@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * report.h -- what is printed of a run. A format is a function that turns the same data into text;
+ * bench_report.h -- what is printed of a run. A format is a function that turns the same data into text;
  * they stand in a table under the names of --output-format.
  */
 #ifndef BENCH_REPORT_H
