@@ -29,6 +29,8 @@ for name in 'record()' 'atomic increment' 'write()' 'UDP send' 'empty timer'; do
     stdout_has "\"name\": \"$name\""
 done
 
+expect 0 "$bin/bench_torn" --quick
+stdout_has ": 0 torn"
 expect 0 "$bin/bench_phases" --quick
 stdout_has "killed: 45 of 45 points at 20 of 20 start phases"
 expect 0 "$bin/bench_memory" --json
