@@ -14,7 +14,7 @@
 #include "process_table.h"
 #include "pump.h"
 #include "sampler.h"
-#include "series.h"
+#include "flight_series.h"
 #include "trace_context.h"
 #include "user_events.h"
 

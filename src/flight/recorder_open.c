@@ -16,6 +16,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,7 +296,8 @@ static int make_directory(struct mf_recorder *recorder, struct mf_errinfo *err)
         return mf_fail(err, -ENOMEM, "no memory for the flight");
     }
     int ret = mf_fs_mkdirs(mf_fs_unsynced(), flights, err);
-    char *absolute = ret == 0 ? realpath(flights, NULL) : NULL; /* the command may change directory */
+    char resolved[PATH_MAX]; /* the command may change directory */
+    const char *absolute = ret == 0 ? realpath(flights, resolved) : NULL;
     char *fresh = absolute != NULL ? mf_asprintf("%s/.new-%s", absolute, recorder->info->id) : NULL;
     recorder->dir = absolute != NULL ? mf_asprintf("%s/%s", absolute, recorder->info->id) : NULL;
     recorder->info->dir = recorder->dir != NULL ? mf_strdup(recorder->dir) : NULL;
@@ -320,7 +322,6 @@ static int make_directory(struct mf_recorder *recorder, struct mf_errinfo *err)
         }
     }
     mf_free(flights);
-    free(absolute);
     mf_free(fresh);
     return ret;
 }

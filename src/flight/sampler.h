@@ -10,7 +10,7 @@
 #include "os/cgroup.h"
 #include "output_writer.h"
 #include "process_table.h"
-#include "series.h"
+#include "flight_series.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,8 +5,10 @@
 
 #include "process_table.h"
 #include "scratch.h"
+#include "test_seed.h"
 
 #include "base/fail.h"
+#include "base/rng.h"
 
 #include <mayfly/flight.h>
 #include <stdio.h>
@@ -430,30 +432,31 @@ static void random_events_keep_the_books(void **state)
     struct mf_flight_processes p;
     begin(&w, true, true);
     started(&w);
-    srand(20261120);
+    struct mf_rng rng;
+    mf_rng_seed(&rng, test_seed());
     for (int i = 0; i < 20000; i++) {
-        const int32_t pid = PID(1 + rand() % 40);
-        const int32_t other = PID(1 + rand() % 40);
-        switch (rand() % 6) {
+        const int32_t pid = PID(1 + (int)mf_rng_below(&rng, 40));
+        const int32_t other = PID(1 + (int)mf_rng_below(&rng, 40));
+        switch ((int)mf_rng_below(&rng, 6)) {
         case 0:
             fork_event(&w, other, pid == PID(1) ? PID(2) : pid);
             break;
         case 1:
-            event(&w, MF_PROCEVENT_CLONE, PID(1000 + rand() % 100), pid, 0, 0);
+            event(&w, MF_PROCEVENT_CLONE, PID(1000 + (int)mf_rng_below(&rng, 100)), pid, 0, 0);
             break;
         case 2:
             event(&w, MF_PROCEVENT_EXEC, pid, pid, 0, 0);
             break;
         case 3:
-            exit_event(&w, rand() % 2 ? pid : PID(1000 + rand() % 100), pid == PID(1) ? PID(2) : pid, 0);
+            exit_event(&w, (int)mf_rng_below(&rng, 2) ? pid : PID(1000 + (int)mf_rng_below(&rng, 100)), pid == PID(1) ? PID(2) : pid, 0);
             break;
         case 4:
-            record(&w, rand() % 2 ? pid : PID(1000 + rand() % 100), rand() % 2 ? pid : 0, "n", 1, 1);
+            record(&w, (int)mf_rng_below(&rng, 2) ? pid : PID(1000 + (int)mf_rng_below(&rng, 100)), (int)mf_rng_below(&rng, 2) ? pid : 0, "n", 1, 1);
             break;
         case 5:
             pass(&w);
             mf__processes_settle(w.table);
-            if (rand() % 4 == 0) {
+            if ((int)mf_rng_below(&rng, 4) == 0) {
                 mf__processes_close_ended(w.table);
             }
             break;

@@ -118,10 +118,11 @@ static void errors_name_the_character(void **state)
     expect_error("{b=\"c\",a=~\"*{2,1}\"}", 11, "regular expression");
     expect_error("{a=~\"(b)\\\\1\"}", 5, "back-references");
     char many[2048] = "{";
+    size_t many_len = 1;
     for (int i = 0; i < 33; i++) {
-        strcat(many, "a=\"b\",");
+        many_len += (size_t)snprintf(many + many_len, sizeof many - many_len, "a=\"b\",");
     }
-    strcat(many, "}");
+    snprintf(many + many_len, sizeof many - many_len, "}");
     expect_error(many, 2 + 32 * 6, "32 matchers are possible");
 }
 
@@ -133,10 +134,10 @@ static void hostile_patterns_are_refused(void **state)
     char text[1024];
     static const char *const endings[] = {"+)", "*)", "{9})", "{2,})", "+)?"};
     for (size_t e = 0; e < sizeof endings / sizeof *endings; e++) {
-        strcpy(nested, "a");
+        snprintf(nested, sizeof nested, "a");
         for (int depth = 0; depth < 30; depth++) {
-            snprintf(text, sizeof text, "(%s%s", nested, endings[e]);
-            strcpy(nested, text);
+            const int len = snprintf(text, sizeof text, "(%s%s", nested, endings[e]);
+            memcpy(nested, text, (size_t)len + 1);
         }
         snprintf(text, sizeof text, "{a=~\"%s\"}", nested);
         expect_error(text, 5, "a simpler regular expression");

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * series.c -- see series.h; the list of series is in docs/run.md.
+ * flight_series.c -- see flight_series.h; the list of series is in docs/run.md.
  *
  * Names. A build starts hundreds of programs, of which few matter. A name gets series of its own when it
  * has used 50 ms of CPU time or 16 MiB, as long as there is room; what it used before stays with
  * "(other)", so that all names together are the whole at any time.
  */
-#include "series.h"
+#include "flight_series.h"
 
 #include "base/fail.h"
 #include "base/heap.h"

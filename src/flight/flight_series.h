@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * series.h -- the time series of a flight: the tree as a whole, and its busiest command names. One
+ * flight_series.h -- the time series of a flight: the tree as a whole, and its busiest command names. One
  * thread. Recording never fails for the caller; the first failure is kept. */
 #ifndef FLIGHT_SERIES_H
 #define FLIGHT_SERIES_H
