@@ -11,6 +11,7 @@
     X(ls)                                                                                          \
     X(show)                                                                                        \
     X(logs)                                                                                        \
+    X(top)                                                                                         \
     X(compare)                                                                                     \
     X(report)                                                                                      \
     X(recover)                                                                                     \

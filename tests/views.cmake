@@ -6,3 +6,4 @@ target_include_directories(make_flights PRIVATE lib)
 target_link_libraries(make_flights PRIVATE mf_flight)
 mayfly_test(NAME flight_output RUNG unit SOURCES unit/test_flight_output.c lib/flights.c lib/scratch.c
   LINK mf_flight)
+mayfly_script_test(NAME top_tmux RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/top_tmux.sh")

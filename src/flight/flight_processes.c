@@ -9,6 +9,7 @@
 #include <mayfly/flight.h>
 
 #include "flight_events.h"
+#include "flight_process_table.h"
 
 #include "base/fail.h"
 #include "base/heap.h"
@@ -18,23 +19,14 @@
 #include <string.h>
 #include <sys/wait.h>
 
-struct table {
-    struct mf_flight_process *items;
-    size_t count;
-    size_t capacity;
-    uint32_t *slots;   /* open addressing: index into items + 1, 0 is empty */
-    size_t slot_count; /* a power of two, more than twice count */
-    struct mf_errinfo *err;
-};
-
-static int out_of_memory(struct table *table)
+static int out_of_memory(struct mf__process_table *table)
 {
     return mf_fail(table->err, -ENOMEM, "out of memory");
 }
 
 /* ---- finding a process by its number ---- */
 
-static size_t slot_of(const struct table *table, uint64_t number)
+static size_t slot_of(const struct mf__process_table *table, uint64_t number)
 {
     size_t at = (size_t)(number * UINT64_C(0x9E3779B97F4A7C15) >> 32) & (table->slot_count - 1);
     while (table->slots[at] != 0 && table->items[table->slots[at] - 1].number != number) {
@@ -43,7 +35,14 @@ static size_t slot_of(const struct table *table, uint64_t number)
     return at;
 }
 
-static int grow(struct table *table)
+static void fill_slots(struct mf__process_table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        table->slots[slot_of(table, table->items[i].number)] = (uint32_t)(i + 1);
+    }
+}
+
+static int grow(struct mf__process_table *table)
 {
     const size_t capacity = table->capacity == 0 ? 64 : table->capacity * 2;
     uint32_t *slots = mf_calloc(capacity * 4, sizeof *slots);
@@ -59,14 +58,13 @@ static int grow(struct table *table)
     table->slots = slots;
     table->slot_count = capacity * 4;
     table->capacity = capacity;
-    for (size_t i = 0; i < table->count; i++) {
-        table->slots[slot_of(table, table->items[i].number)] = (uint32_t)(i + 1);
-    }
+    fill_slots(table);
     return 0;
 }
 
 /* The process of that number, made when it is new; NULL: out of memory. */
-static struct mf_flight_process *process_of(struct table *table, uint64_t number, int64_t t_ns)
+static struct mf_flight_process *process_of(struct mf__process_table *table, uint64_t number,
+                                            int64_t t_ns)
 {
     if (table->count == table->capacity && grow(table) < 0) {
         return NULL;
@@ -109,7 +107,7 @@ static const char *get_text(struct mf_json_node object, const char *key)
     return mf_json_get_string_or(object, key, NULL, &text, NULL) == 0 ? text : NULL;
 }
 
-static int set_text(struct table *table, char **field, const char *text)
+static int set_text(struct mf__process_table *table, char **field, const char *text)
 {
     if (text == NULL || (*field != NULL && strcmp(*field, text) == 0)) {
         return 0;
@@ -130,8 +128,8 @@ static void *room_for_one(void *items, size_t count, size_t item_len)
                                       : mf_realloc(items, (count == 0 ? 1 : count * 2) * item_len);
 }
 
-static int add_exec(struct table *table, struct mf_flight_process *process, int64_t t_ns,
-                    const char *comm, const char *args)
+static int add_exec(struct mf__process_table *table, struct mf_flight_process *process,
+                    int64_t t_ns, const char *comm, const char *args)
 {
     struct mf_flight_exec *execs = room_for_one(process->execs, process->exec_count, sizeof *execs);
     if (execs == NULL) {
@@ -149,8 +147,8 @@ static int add_exec(struct table *table, struct mf_flight_process *process, int6
 
 /* ---- kinds of events ---- */
 
-static int take_start(struct table *table, struct mf_flight_process *process, int64_t t_ns,
-                      struct mf_json_node root)
+static int take_start(struct mf__process_table *table, struct mf_flight_process *process,
+                      int64_t t_ns, struct mf_json_node root)
 {
     const char *seen = get_text(root, "seen");
     process->start_ns = t_ns;
@@ -160,8 +158,8 @@ static int take_start(struct table *table, struct mf_flight_process *process, in
     return set_text(table, &process->comm, get_text(root, "comm"));
 }
 
-static int take_exec(struct table *table, struct mf_flight_process *process, int64_t t_ns,
-                     struct mf_json_node root)
+static int take_exec(struct mf__process_table *table, struct mf_flight_process *process,
+                     int64_t t_ns, struct mf_json_node root)
 {
     const char *comm = get_text(root, "comm");
     const char *args = get_text(root, "args");
@@ -195,8 +193,8 @@ static void take_most(uint64_t *field, uint64_t value)
     }
 }
 
-static int take_exit(struct table *table, struct mf_flight_process *process, int64_t t_ns,
-                     struct mf_json_node root)
+static int take_exit(struct mf__process_table *table, struct mf_flight_process *process,
+                     int64_t t_ns, struct mf_json_node root)
 {
     bool exact = false;
     if (mf_json_get_bool_or(root, "exact", false, &exact, NULL) < 0) {
@@ -233,7 +231,7 @@ static int take_exit(struct table *table, struct mf_flight_process *process, int
 }
 
 /* [proc, cpu_ns, rss_bytes, read_bytes, write_bytes, threads]; -1 is not known. */
-static int take_sample(struct table *table, int64_t t_ns, struct mf_json_node row)
+static int take_sample(struct mf__process_table *table, int64_t t_ns, struct mf_json_node row)
 {
     int64_t values[6];
     for (size_t i = 0; i < MF_ARRAY_LEN(values); i++) {
@@ -256,7 +254,7 @@ static int take_sample(struct table *table, int64_t t_ns, struct mf_json_node ro
     process->samples = samples;
     const struct mf_flight_sample *before =
         process->sample_count > 0 ? &samples[process->sample_count - 1] : NULL;
-    samples[process->sample_count] = (struct mf_flight_sample){
+    const struct mf_flight_sample sample = {
         .t_ns = t_ns,
         .cpu_ns = values[1] >= 0   ? (uint64_t)values[1]
                   : before != NULL ? before->cpu_ns
@@ -268,11 +266,19 @@ static int take_sample(struct table *table, int64_t t_ns, struct mf_json_node ro
         .write_bytes = values[4] >= 0 ? (uint64_t)values[4] : MF_FLIGHT_UNKNOWN,
         .threads = values[5] > 0 && values[5] <= UINT32_MAX ? (uint32_t)values[5] : 0,
     };
-    process->sample_count++;
+    samples[process->sample_count++] = sample;
+    take_most(&process->rss_peak_bytes, sample.rss_bytes);
+    take_most(&process->read_bytes, sample.read_bytes);
+    take_most(&process->write_bytes, sample.write_bytes);
+    process->threads = sample.threads > process->threads ? sample.threads : process->threads;
+    /* Until there is a record of the end, the samples are all there is. */
+    if (!process->totals_exact && sample.cpu_ns > process->cpu_user_ns + process->cpu_system_ns) {
+        process->cpu_user_ns = sample.cpu_ns - process->cpu_system_ns;
+    }
     return 0;
 }
 
-static int take_samples(struct table *table, int64_t t_ns, struct mf_json_node root)
+static int take_samples(struct mf__process_table *table, int64_t t_ns, struct mf_json_node root)
 {
     const struct mf_json_node rows = mf_json_member(root, "p");
     const size_t count = mf_json_type(rows) == MF_JSON_ARRAY ? mf_json_len(rows) : 0;
@@ -284,7 +290,7 @@ static int take_samples(struct table *table, int64_t t_ns, struct mf_json_node r
 }
 
 /* The kernel names the victim by its pid; it is the youngest process that has it. */
-static void take_oom(struct table *table, struct mf_json_node root)
+static void take_oom(struct mf__process_table *table, struct mf_json_node root)
 {
     const int64_t pid = get_int(root, "pid", 0);
     for (size_t i = table->count; pid > 0 && i-- > 0;) {
@@ -295,9 +301,10 @@ static void take_oom(struct table *table, struct mf_json_node root)
     }
 }
 
-static int take_event(struct table *table, const struct mf_flight_event *event,
-                      struct mf_json_node root)
+int mf__process_table_take(struct mf__process_table *table, const struct mf_flight_event *event,
+                           struct mf_json_node root, struct mf_errinfo *err)
 {
+    table->err = err;
     if (strcmp(event->kind, "sample") == 0) {
         return take_samples(table, event->t_ns, root);
     }
@@ -327,28 +334,15 @@ static int take_event(struct table *table, const struct mf_flight_event *event,
 
 /* ---- the whole table ---- */
 
-/* Where there was no record of the end, the samples are all there is. A kernel's count of the CPU
- * time can lag behind the last sample; the larger is nearer. */
-static int complete(struct table *table, struct mf_flight_process *process)
+static int complete(struct mf__process_table *table, struct mf_flight_process *process)
 {
-    for (size_t i = 0; i < process->sample_count; i++) {
-        const struct mf_flight_sample *sample = &process->samples[i];
-        take_most(&process->rss_peak_bytes, sample->rss_bytes);
-        take_most(&process->read_bytes, sample->read_bytes);
-        take_most(&process->write_bytes, sample->write_bytes);
-        process->threads = sample->threads > process->threads ? sample->threads : process->threads;
-        if (!process->totals_exact &&
-            sample->cpu_ns > process->cpu_user_ns + process->cpu_system_ns) {
-            process->cpu_user_ns = sample->cpu_ns - process->cpu_system_ns;
-        }
-    }
     if (process->ended && process->end_ns < process->start_ns) {
         process->start_ns = process->end_ns;
     }
     if (process->parent == process->number) {
         process->parent = 0;
     }
-    return set_text(table, &process->comm, process->comm == NULL ? "?" : NULL);
+    return process->comm == NULL ? set_text(table, &process->comm, "?") : 0;
 }
 
 static int by_number(const void *a, const void *b)
@@ -358,10 +352,47 @@ static int by_number(const void *a, const void *b)
     return (left->number > right->number) - (left->number < right->number);
 }
 
+/* Numbers are given in the order of the events, so there is hardly ever something to do. */
+static void sort(struct mf__process_table *table)
+{
+    bool sorted = true;
+    for (size_t i = 1; i < table->count && sorted; i++) {
+        sorted = table->items[i - 1].number < table->items[i].number;
+    }
+    if (!sorted) {
+        qsort(table->items, table->count, sizeof *table->items, by_number);
+        memset(table->slots, 0, table->slot_count * sizeof *table->slots);
+        fill_slots(table);
+    }
+}
+
+int mf__process_table_view(struct mf__process_table *table, struct mf_flight_processes *ret_view,
+                           struct mf_errinfo *err)
+{
+    int rc = 0;
+    table->err = err;
+    for (size_t i = 0; rc == 0 && i < table->count; i++) {
+        rc = complete(table, &table->items[i]);
+    }
+    if (rc == 0) {
+        sort(table);
+        *ret_view = (struct mf_flight_processes){table->items, table->count};
+    }
+    return rc;
+}
+
+void mf__process_table_free(struct mf__process_table *table)
+{
+    struct mf_flight_processes processes = {table->items, table->count};
+    mf_flight_processes_free(&processes);
+    mf_free(table->slots);
+    *table = (struct mf__process_table){0};
+}
+
 int mf_flight_processes_read(const char *dir, struct mf_flight_processes *ret_processes,
                              struct mf_errinfo *err)
 {
-    struct table table = {.err = err};
+    struct mf__process_table table = {0};
     struct mf_flight_events *events = NULL;
     struct mf_flight_event event;
     int rc = mf_flight_events_open(dir, &events, err);
@@ -370,22 +401,17 @@ int mf_flight_processes_read(const char *dir, struct mf_flight_processes *ret_pr
         if (rc <= 0) {
             break;
         }
-        rc = take_event(&table, &event, mf__flight_event_root(events));
+        rc = mf__process_table_take(&table, &event, mf__flight_event_root(events), err);
     }
     mf_flight_events_close(events);
-    for (size_t i = 0; rc == 0 && i < table.count; i++) {
-        rc = complete(&table, &table.items[i]);
+    if (rc == 0) {
+        rc = mf__process_table_view(&table, ret_processes, err);
     }
-    struct mf_flight_processes processes = {table.items, table.count};
-    mf_free(table.slots);
     if (rc < 0) {
-        mf_flight_processes_free(&processes);
+        mf__process_table_free(&table);
         return rc;
     }
-    if (processes.count > 1) {
-        qsort(processes.items, processes.count, sizeof *processes.items, by_number);
-    }
-    *ret_processes = processes;
+    mf_free(table.slots); /* the items are the caller's now */
     return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "flight_event_words.h"
 #include "flight_events.h"
+#include "flight_process_table.h"
 
 #include "base/fail.h"
 #include "base/heap.h"
@@ -13,6 +14,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define STEP_OPEN (-2) /* as end_ns: a step that may end yet; a moment as long as it does not */
+
+/* What reading goes on from. */
+struct mf_story_feed {
+    struct mf_flight_events *events;
+    struct mf__process_table table;
+    uint64_t skipped_told;
+};
 
 /* ---- problems ---- */
 
@@ -43,7 +53,8 @@ static struct mf_story_event *open_step(struct mf_story *story, uint64_t process
 {
     for (size_t i = story->event_count; i-- > 0;) {
         struct mf_story_event *event = &story->events[i];
-        if (event->end_ns == -2 && event->process == process && strcmp(event->text, name) == 0) {
+        if (event->end_ns == STEP_OPEN && event->process == process &&
+            strcmp(event->text, name) == 0) {
             return event;
         }
     }
@@ -97,7 +108,7 @@ static int add_event(struct mf_story *story, const struct mf_flight_event *event
     added->parent = event->parent;
     added->process = event->process;
     added->t_ns = event->t_ns;
-    added->end_ns = step == MF_STEP_BEGIN ? -2 : -1; /* -2: open, until all is read */
+    added->end_ns = step == MF_STEP_BEGIN ? STEP_OPEN : -1;
     added->level = mf__event_words(&text, event->kind, root, &story->processes);
     if (step != MF_STEP_NONE) {
         mf_buffer_clear(&text);
@@ -116,38 +127,50 @@ static int by_time(const void *a, const void *b)
                                      : (left->id > right->id) - (left->id < right->id);
 }
 
+/* Those of processes starting and ending are in the table of processes. */
+static bool is_told(const char *kind)
+{
+    return strncmp(kind, "process.", 8) != 0 && strcmp(kind, "sample") != 0;
+}
+
+/* Whether its words need the table; what the command writes itself can be many. */
+static bool names_processes(const char *kind)
+{
+    return strcmp(kind, "hang") == 0 || strcmp(kind, "output.left") == 0;
+}
+
+/* Takes in what the cursor has. */
 static int read_events(struct mf_story *story, struct mf_errinfo *err)
 {
-    struct mf_flight_events *events = NULL;
+    struct mf_story_feed *feed = story->feed;
     struct mf_flight_event event;
-    int rc = mf_flight_events_open(story->info->dir, &events, err);
-    if (rc < 0) {
-        return rc;
-    }
-    for (;;) {
-        rc = mf_flight_events_next(events, false, &event, err);
+    int rc = feed->events != NULL ? 0 : mf_flight_events_open(story->info->dir, &feed->events, err);
+    while (rc >= 0) {
+        rc = mf_flight_events_next(feed->events, true, &event, err);
         if (rc <= 0) {
             break;
         }
-        if (strncmp(event.kind, "process.", 8) != 0) {
-            rc = add_event(story, &event, mf__flight_event_root(events));
-            if (rc < 0) {
-                break;
+        const struct mf_json_node root = mf__flight_event_root(feed->events);
+        rc = mf__process_table_take(&feed->table, &event, root, err);
+        if (rc == 0 && is_told(event.kind)) {
+            if (names_processes(event.kind)) {
+                rc = mf__process_table_view(&feed->table, &story->processes, err);
             }
+            rc = rc == 0 ? add_event(story, &event, root) : rc;
         }
     }
-    if (rc == 0 && mf_flight_events_skipped(events) > 0) {
-        rc = add_problem(story, "%llu damaged records of events.log were passed over",
-                         (unsigned long long)mf_flight_events_skipped(events));
-    }
-    mf_flight_events_close(events);
-    for (size_t i = 0; i < story->event_count; i++) {
-        if (story->events[i].end_ns == -2) {
-            story->events[i].end_ns = -1;
-        }
+    if (rc == 0) {
+        rc = mf__process_table_view(&feed->table, &story->processes, err);
     }
     if (story->event_count > 1) {
         qsort(story->events, story->event_count, sizeof *story->events, by_time);
+    }
+    const uint64_t skipped =
+        feed->events != NULL ? mf_flight_events_skipped(feed->events) : feed->skipped_told;
+    if (rc == 0 && skipped > feed->skipped_told) {
+        rc = add_problem(story, "%llu damaged records of events.log were passed over",
+                         (unsigned long long)(skipped - feed->skipped_told));
+        feed->skipped_told = skipped;
     }
     return rc;
 }
@@ -163,8 +186,8 @@ static int tell(struct mf_story *story, int rc, const struct mf_errinfo *why, co
 static int read_parts(struct mf_story *story)
 {
     struct mf_errinfo why = {0};
-    int rc = mf_flight_processes_read(story->info->dir, &story->processes, &why);
-    rc = tell(story, rc, &why, "the processes cannot be read");
+    int rc = read_events(story, &why);
+    rc = tell(story, rc, &why, "the events cannot be read");
     if (rc == 0) {
         rc = mf_timeline_read(story->info, &story->processes, &story->timeline, &why);
         rc = tell(story, rc, &why, "the time series cannot be read");
@@ -173,27 +196,45 @@ static int read_parts(struct mf_story *story)
         rc = tell(story, story->timeline.why.code, &story->timeline.why,
                   "the charts are made from process samples");
     }
-    if (rc == 0) {
-        rc = read_events(story, &why);
-        rc = tell(story, rc, &why, "the events cannot be read");
-    }
     return rc;
 }
 
 int mf_story_read(const char *dir, struct mf_story *ret_story, struct mf_errinfo *err)
 {
-    struct mf_story story = {0};
-    int rc = mf_flight_info_read(dir, &story.info, err);
-    if (rc < 0) {
-        return rc;
+    struct mf_story story = {.feed = mf_calloc(1, sizeof *story.feed)};
+    int rc = story.feed != NULL ? mf_flight_info_read(dir, &story.info, err)
+                                : mf_fail(err, -ENOMEM, "out of memory");
+    if (rc == 0) {
+        rc = read_parts(&story);
+        rc = rc < 0 ? mf_fail(err, rc, "out of memory") : 0;
     }
-    rc = read_parts(&story);
     if (rc < 0) {
         mf_story_free(&story);
-        return mf_fail(err, rc, "out of memory");
+        return rc;
     }
     *ret_story = story;
     return 0;
+}
+
+int mf_story_update(struct mf_story *story, struct mf_errinfo *err)
+{
+    struct mf_flight_info *info = NULL;
+    struct mf_timeline timeline;
+    int rc = mf_flight_info_read(story->info->dir, &info, err);
+    if (rc < 0) {
+        return rc;
+    }
+    mf_flight_info_free(story->info);
+    story->info = info;
+    rc = read_events(story, err);
+    if (rc == 0) {
+        rc = mf_timeline_read(info, &story->processes, &timeline, err);
+    }
+    if (rc == 0) {
+        mf_timeline_free(&story->timeline);
+        story->timeline = timeline;
+    }
+    return rc;
 }
 
 #define CAUSE_NS INT64_C(250000000) /* an older failure was not why the parent ended */
@@ -237,7 +278,11 @@ void mf_story_free(struct mf_story *story)
     }
     mf_free(story->problems);
     mf_timeline_free(&story->timeline);
-    mf_flight_processes_free(&story->processes);
+    if (story->feed != NULL) {
+        mf__process_table_free(&story->feed->table);
+        mf_flight_events_close(story->feed->events);
+        mf_free(story->feed);
+    }
     mf_flight_info_free(story->info);
     *story = (struct mf_story){0};
 }

@@ -145,6 +145,61 @@ int64_t mf_process_life_ns(const struct mf_flight_process *process, int64_t now_
     return end_ns > process->start_ns ? end_ns - process->start_ns : 0;
 }
 
+/* The last sample at or before t; -1: none. */
+static ptrdiff_t sample_before(const struct mf_flight_process *process, int64_t t_ns)
+{
+    size_t low = 0;
+    size_t high = process->sample_count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (process->samples[middle].t_ns <= t_ns) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return (ptrdiff_t)low - 1;
+}
+
+double mf_process_cpu_at_ns(const struct mf_flight_process *process, int64_t t_ns,
+                            int64_t interval_ns)
+{
+    const ptrdiff_t at = sample_before(process, t_ns);
+    const size_t next = (size_t)(at + 1);
+    const double before = at >= 0 ? (double)process->samples[at].cpu_ns : 0;
+    int64_t from_ns = at >= 0 ? process->samples[at].t_ns : process->start_ns;
+    int64_t to_ns = 0;
+    double after = 0;
+    if (t_ns <= process->start_ns) {
+        return 0;
+    }
+    if (next < process->sample_count) {
+        to_ns = process->samples[next].t_ns;
+        after = (double)process->samples[next].cpu_ns;
+    } else if (process->ended) {
+        to_ns = process->end_ns;
+        after = (double)mf_process_cpu_ns(process);
+    } else {
+        return before;
+    }
+    if (t_ns >= to_ns) {
+        return after > before ? after : before;
+    }
+    from_ns = to_ns - interval_ns > from_ns ? to_ns - interval_ns : from_ns;
+    return t_ns <= from_ns || after <= before
+               ? before
+               : before + (after - before) * (double)(t_ns - from_ns) / (double)(to_ns - from_ns);
+}
+
+uint64_t mf_process_rss_at(const struct mf_flight_process *process, int64_t t_ns)
+{
+    const ptrdiff_t at = sample_before(process, t_ns);
+    if (t_ns < process->start_ns || (process->ended && t_ns > process->end_ns)) {
+        return 0;
+    }
+    return at >= 0 ? process->samples[at].rss_bytes : 0;
+}
+
 bool mf_process_failed(const struct mf_flight_process *process)
 {
     return process->oom_killed ||

@@ -20,7 +20,7 @@ struct mf_story_event {
     uint64_t parent;
     uint64_t process; /* number; 0: the flight */
     int64_t t_ns;
-    int64_t end_ns; /* of a step; -1: a moment */
+    int64_t end_ns; /* of a step; negative: a moment, or a step without an end so far */
     enum mf_event_level level;
     char *kind;
     char *text; /* in words, one line; may hold any character but NUL */
@@ -35,6 +35,7 @@ struct mf_story {
     uint64_t events_left_out; /* beyond MF_STORY_EVENTS_MAX */
     char **problems;          /* one sentence each; problem_count of them */
     size_t problem_count;
+    struct mf_story_feed *feed;
 };
 
 #define MF_STORY_EVENTS_MAX 20000
@@ -42,6 +43,9 @@ struct mf_story {
 /* Errors: those of mf_flight_info_read(), -ENOMEM. *ret_story is the caller's. */
 MF_MUST_CHECK int mf_story_read(const char *dir, struct mf_story *ret_story,
                                 struct mf_errinfo *err);
+/* Brings the story of a running flight up to date: reads what was added since. Pointers into it
+ * change. After an error the story is as it was, or partly newer. */
+MF_MUST_CHECK int mf_story_update(struct mf_story *story, struct mf_errinfo *err);
 void mf_story_free(struct mf_story *story);
 
 /* The process that the failure came from, as far as exit codes and times tell: the child of the
@@ -70,6 +74,13 @@ void mf_words_command(struct mf_buffer *out, char *const *command);
 uint64_t mf_process_cpu_ns(const struct mf_flight_process *process);
 /* From start to end, or up to `now_ns` where it has none. */
 int64_t mf_process_life_ns(const struct mf_flight_process *process, int64_t now_ns);
+/* CPU time of a process up to a moment, between samples by interpolation. `interval_ns` of the
+ * flight: a sample is left out when nothing changed, so growth lies within one interval before a
+ * sample. */
+double mf_process_cpu_at_ns(const struct mf_flight_process *process, int64_t t_ns,
+                            int64_t interval_ns);
+/* Its resident size at a moment, as the last sample before saw it; 0 outside of its life. */
+uint64_t mf_process_rss_at(const struct mf_flight_process *process, int64_t t_ns);
 /* Ended with something else than exit code 0. */
 bool mf_process_failed(const struct mf_flight_process *process);
 /* The process of that number; NULL when there is none. */
