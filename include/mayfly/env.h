@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * env.h -- what a module takes from outside, given at open. NULL for the whole, or for a member, means
- * the process's default (real files, real clock, nobody observing).
+ * env.h -- what a module takes from outside, given at open. NULL for the whole, or for a member,
+ * means the process's default (real files, real clock, nobody observing).
  */
 #ifndef MAYFLY_ENV_H
 #define MAYFLY_ENV_H
@@ -21,8 +21,8 @@ struct mf_clock {
     void *context;
 };
 
-/* Measurements of a module by itself, flowing upwards. Any member may be NULL. Called from the thread
- * that did the work; must not call back into the module. */
+/* Measurements of a module by itself, flowing upwards. Any member may be NULL. Called from the
+ * thread that did the work; must not call back into the module. */
 struct mf_observer {
     void (*count)(void *context, const char *name, uint64_t increment);
     void (*duration)(void *context, const char *name, uint64_t duration_ns);

@@ -4,8 +4,8 @@
  *
  * Every function that can fail returns an int: 0 (or a count) on success, a negative code on
  * failure. -1 .. -4095 are negated errno values; the codes below are Mayfly's own. A function that
- * takes a `struct mf_errinfo *err` as its last parameter also writes a sentence that names the file,
- * the offset, the value and what to do. `err` may be NULL.
+ * takes a `struct mf_errinfo *err` as its last parameter also writes a sentence that names the
+ * file, the offset, the value and what to do. `err` may be NULL.
  */
 #ifndef MAYFLY_ERROR_H
 #define MAYFLY_ERROR_H

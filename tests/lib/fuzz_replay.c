@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fuzz_replay.c -- runs a fuzz target over the files of its corpus, for builds without libFuzzer. */
+ * fuzz_replay.c -- runs a fuzz target over the files of its corpus, for builds without libFuzzer.
+ */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * buffer.h -- a growing byte buffer. After a failed growth it stays failed (`failed` is set, further
- * appends do nothing), so that a writer checks once at the end. */
+ * buffer.h -- a growing byte buffer. After a failed growth it stays failed (`failed` is set,
+ * further appends do nothing), so that a writer checks once at the end. */
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
 
@@ -15,7 +15,10 @@ struct mf_buffer {
     bool failed; /* memory ran out: the content is incomplete */
 };
 
-#define MF_BUFFER_INIT {NULL, 0, 0, false}
+#define MF_BUFFER_INIT                                                                             \
+    {                                                                                              \
+        NULL, 0, 0, false                                                                          \
+    }
 
 void mf_buffer_free(struct mf_buffer *buffer);  /* frees and re-initialises */
 void mf_buffer_clear(struct mf_buffer *buffer); /* keeps the memory; forgets `failed` */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bytes.h -- little-endian loads and stores at any alignment; everything on disk is little-endian. */
+ * bytes.h -- little-endian loads and stores at any alignment; everything on disk is little-endian.
+ */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * check.h -- assertions about our own code. Data from disk, wire or user is checked, never asserted.
+ * check.h -- assertions about our own code. Data from disk, wire or user is checked, never
+ * asserted.
  *   MF_ASSERT   always on: prints the expression and aborts
  *   MF_DASSERT  in debug and sanitizer builds only; for hot paths */
 #ifndef BASE_CHECK_H

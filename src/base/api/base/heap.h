@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * heap.h -- the only door to the C heap, so that tests can fail the Nth allocation and count them. */
+ * heap.h -- the only door to the C heap, so that tests can fail the Nth allocation and count them.
+ */
 #ifndef BASE_HEAP_H
 #define BASE_HEAP_H
 
 #include <stddef.h>
 
-/* As malloc, calloc, realloc, free: NULL when memory is out. mf_free(NULL) is allowed. [any-thread] */
+/* As malloc, calloc, realloc, free: NULL when memory is out. mf_free(NULL) is allowed. [any-thread]
+ */
 void *mf_malloc(size_t len_bytes) __attribute__((malloc));
 void *mf_calloc(size_t count, size_t len_bytes) __attribute__((malloc));
 void *mf_realloc(void *old, size_t len_bytes);

@@ -40,8 +40,10 @@ struct mf_file_info {
 };
 
 const struct mf_fs *mf_fs_real(void);
-/* The real one, whose syncs do nothing: for an owner who syncs the same files himself, at another time
- * and in another thread. What is written survives the process, not a power cut. */
+/* The real one, whose syncs do nothing: for an owner who syncs the same files himself, at another
+ * time and in another thread. What is written survives the process, not a power cut. A record file
+ * that is opened over it must not be synced through its own calls: its records would then attest
+ * what is not true. */
 const struct mf_fs *mf_fs_unsynced(void);
 
 /* On success *ret_file is the caller's, to be closed with mf_file_close(). A directory is -EISDIR;
