@@ -58,9 +58,13 @@ void mf__buckets_merge(struct buckets *buckets, const struct mf_histogram *slot)
     if (count == 0) {
         return;
     }
-    const uint32_t last = bucket_of(buckets, mf_histogram_quantile(slot, 1));
+    /* The ends of a slot may be rounded: one bucket more on each side, which is empty if they are
+     * not. */
+    const uint32_t first = bucket_of(buckets, mf_histogram_quantile(slot, 0));
+    uint32_t last = bucket_of(buckets, mf_histogram_quantile(slot, 1)) + 1;
+    last = last < buckets_bounds(buckets) ? last : buckets_bounds(buckets);
     uint64_t below = 0;
-    for (uint32_t i = bucket_of(buckets, mf_histogram_quantile(slot, 0)); i < last; i++) {
+    for (uint32_t i = first > 0 ? first - 1 : 0; i < last; i++) {
         const uint64_t next = mf_histogram_count_below(slot, mf__buckets_bound(buckets, i));
         mf__buckets_add(buckets, i, next - below);
         below = next;

@@ -220,11 +220,9 @@ static int send_batch(struct push *p)
 {
     struct mf_pusher *pusher = p->pusher;
     const uint64_t samples = pusher->batch.sample_count;
-    if (samples > 0) {
-        int rc = mf__push_batch(pusher, p->report, p->err);
-        if (rc != 0) {
-            return rc;
-        }
+    int rc = mf__push_batch(pusher, p->report, p->err);
+    if (rc != 0) {
+        return rc;
     }
     for (size_t i = 0; i < p->commit_count; i++) {
         struct cursor_entry *entry = &p->cursor.entries[p->commits[i].entry];

@@ -38,10 +38,13 @@ void mf__wire_batch_free(struct wire_batch *batch)
     *batch = (struct wire_batch){0};
 }
 
-/* Room for one more; NULL when memory is out. */
+/* Room for one more; NULL when memory is out or was out before. */
 static void *grow(struct wire_batch *batch, void *items, size_t count, size_t *capacity,
                   size_t size)
 {
+    if (batch->failed) {
+        return NULL;
+    }
     if (count < *capacity) {
         return items;
     }
@@ -77,7 +80,7 @@ static void insert_label(struct wire_batch *batch, const char *name, const char 
     struct wire_series *series = &batch->series[batch->series_count - 1];
     struct wire_label *grown = grow(batch, batch->labels, batch->label_count,
                                     &batch->label_capacity, sizeof *batch->labels);
-    if (grown == NULL || batch->failed) {
+    if (grown == NULL) {
         return;
     }
     batch->labels = grown;
@@ -148,7 +151,7 @@ void mf__wire_batch_sample(struct wire_batch *batch, double value, int64_t time_
 {
     struct wire_sample *grown = grow(batch, batch->samples, batch->sample_count,
                                      &batch->sample_capacity, sizeof *batch->samples);
-    if (grown == NULL || batch->failed) {
+    if (grown == NULL) {
         return;
     }
     batch->samples = grown;

@@ -222,7 +222,8 @@ double mf_histogram_quantile(const struct mf_histogram *histogram, double quanti
 
 uint64_t mf_histogram_count_below(const struct mf_histogram *histogram, double bound)
 {
-    if (bound >= histogram->max) {
+    /* A rounded maximum may lie on the other side of the bound. */
+    if (bound >= histogram->max && (!histogram->rounded || isinf(bound))) {
         return histogram->count;
     }
     uint64_t count = 0;

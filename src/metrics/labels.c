@@ -167,17 +167,23 @@ static char *unescape(const char **at, const char *end, char *out)
 
 struct mf__labels *mf__labels_parse(const char *text, size_t len)
 {
+    struct mf__labels *labels;
+    return mf__labels_take(text, len, &labels) == 0 ? labels : NULL;
+}
+
+int mf__labels_take(const char *text, size_t len, struct mf__labels **ret_labels)
+{
     const char *end = text + len;
     const char *brace = memchr(text, '{', len);
     const size_t name_len = brace != NULL ? (size_t)(brace - text) : len;
     if (!mf__metric_name_valid(text, name_len)) {
-        return NULL;
+        return MF_ECORRUPT;
     }
     /* The strings need no more room than the text: each has a quote or '=' in place of its NUL. */
     const size_t array_bytes = MF_METRICS_LABELS_MAX * sizeof(struct mf_label);
     struct mf__labels *labels = mf_malloc(sizeof *labels + array_bytes + len + 2);
     if (labels == NULL) {
-        return NULL;
+        return -ENOMEM;
     }
     char *out = (char *)labels->labels + array_bytes;
     memcpy(out, text, name_len);
@@ -209,10 +215,11 @@ struct mf__labels *mf__labels_parse(const char *text, size_t len)
     if (brace != NULL && (labels->label_count == 0 || p + 1 != end)) {
         goto bad;
     }
-    return labels;
+    *ret_labels = labels;
+    return 0;
 bad:
     mf_free(labels);
-    return NULL;
+    return MF_ECORRUPT;
 }
 
 const char *mf__labels_value(const struct mf__labels *labels, const char *name)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * query.c -- from a selector and a range to points, from whatever source. */
-#include "selector.h"
 #include "source.h"
 
 #include "base/fail.h"
@@ -8,7 +7,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static int64_t floor_slot(int64_t time_ns, int64_t interval_ns)
@@ -222,60 +220,6 @@ static int query_series(const struct query_run *run, const struct source_series 
 
 /* --- all that match */
 
-struct match {
-    struct source_series series;
-    size_t name_len;
-};
-
-static int compare_matches(const void *a, const void *b)
-{
-    const struct match *x = a;
-    const struct match *y = b;
-    const size_t shorter = x->name_len < y->name_len ? x->name_len : y->name_len;
-    int order = memcmp(x->series.text, y->series.text, shorter);
-    if (order == 0 && x->name_len != y->name_len) {
-        order = x->name_len < y->name_len ? -1 : 1;
-    }
-    return order != 0 ? order : strcmp(x->series.text, y->series.text);
-}
-
-static int find_matches(const struct query_run *run, struct match **ret_matches, size_t *ret_count)
-{
-    struct mf__selector *selector = NULL;
-    int rc = mf__selector_parse(run->query->selector, &selector, run->err);
-    if (rc < 0) {
-        return rc;
-    }
-    const uint32_t ids = run->reader->ops->series_count(run->reader->source);
-    struct match *matches = mf_calloc(ids, sizeof *matches);
-    size_t count = 0;
-    rc = matches != NULL ? 0 : -ENOMEM;
-    for (uint32_t id = 0; rc == 0 && id < ids; id++) {
-        struct match match;
-        if (!run->reader->ops->series(run->reader->source, id, &match.series)) {
-            continue;
-        }
-        struct mf__labels *labels = mf__labels_parse(match.series.text, match.series.text_len);
-        if (labels == NULL) {
-            continue; /* its checksum held a moment ago: it is being forgotten */
-        }
-        if (mf__selector_matches(selector, labels)) {
-            match.name_len = strlen(labels->name);
-            matches[count++] = match;
-        }
-        mf_free(labels);
-    }
-    mf__selector_free(selector);
-    if (rc < 0) {
-        mf_free(matches);
-        return rc;
-    }
-    qsort(matches, count, sizeof *matches, compare_matches);
-    *ret_matches = matches;
-    *ret_count = count;
-    return 0;
-}
-
 static int finish(int rc, struct mf_errinfo *err)
 {
     if (rc == -ENOMEM) {
@@ -299,9 +243,9 @@ int mf_metrics_query(struct mf_metrics_reader *reader, const struct mf_metrics_q
         return rc;
     }
     mf_metrics_reader_info(reader, &run.info);
-    struct match *matches = NULL;
+    struct source_series *matches = NULL;
     size_t count = 0;
-    rc = find_matches(&run, &matches, &count);
+    rc = mf__match(reader, query->selector, &matches, &count, err);
     if (rc < 0) {
         return finish(rc, err);
     }
@@ -312,7 +256,7 @@ int mf_metrics_query(struct mf_metrics_reader *reader, const struct mf_metrics_q
     rc = result != NULL && result->series != NULL ? 0 : -ENOMEM;
     for (size_t i = 0; rc == 0 && i < count; i++) {
         result->series_count = i + 1;
-        rc = query_series(&run, &matches[i].series, &result->series[i]);
+        rc = query_series(&run, &matches[i], &result->series[i]);
     }
     mf_free(matches);
     if (rc < 0) {
@@ -385,15 +329,15 @@ int mf_metrics_query_histogram(struct mf_metrics_reader *reader, const struct mf
         return rc;
     }
     mf_metrics_reader_info(reader, &run.info);
-    struct match *matches = NULL;
+    struct source_series *matches = NULL;
     size_t count = 0;
-    rc = find_matches(&run, &matches, &count);
+    rc = mf__match(reader, query->selector, &matches, &count, err);
     struct mf_histogram *merged = rc == 0 ? mf_calloc(1, sizeof *merged) : NULL;
     if (rc == 0 && merged == NULL) {
         rc = -ENOMEM;
     }
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = merge_series(&run, &matches[i].series, merged);
+        rc = merge_series(&run, &matches[i], merged);
     }
     mf_free(matches);
     if (rc < 0) {

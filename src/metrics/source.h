@@ -51,6 +51,11 @@ struct mf_metrics_reader {
     void *source; /* owned */
 };
 
+/* The series that match, by name, then by labels; *ret_list is the caller's (NULL when there is none).
+ * MF_ESYNTAX with a message; -ENOMEM without. (match.c) */
+int mf__match(const struct mf_metrics_reader *reader, const char *selector_text,
+              struct source_series **ret_list, size_t *ret_count, struct mf_errinfo *err);
+
 /* Opens <path>/metrics.archive, if there is one: 0 and *ret_reader, -ENOENT, or an error. (archive.c) */
 int mf__archive_reader_open(const char *path, const struct mf_env *env,
                             struct mf_metrics_reader **ret_reader, struct mf_errinfo *err);

@@ -79,13 +79,16 @@ static int check_series(struct checking *c)
     struct mf_metrics_schema schema;
     c->reader->ops->info(c->reader->source, &info);
     c->reader->ops->schema(c->reader->source, c->series.schema, &schema);
-    struct mf__labels *labels = mf__labels_parse(c->series.text, c->series.text_len);
-    if (labels == NULL) {
+    struct mf__labels *labels;
+    int rc = mf__labels_take(c->series.text, c->series.text_len, &labels);
+    if (rc == -ENOMEM) {
+        return rc;
+    }
+    if (rc != 0) {
         return mf_fail(c->err, MF_ECORRUPT, "%s: series %u has a name that cannot be read", c->path,
                        c->series.id);
     }
     mf_free(labels);
-    int rc = 0;
     for (c->tier = 0; rc == 0 && info.clock_wall_ns != 0 && c->tier < schema.tier_count;
          c->tier++) {
         const struct slot_range range = mf__retained(&info, &schema.tiers[c->tier]);

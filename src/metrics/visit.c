@@ -5,14 +5,12 @@
  * in one point only. A tier gives what begins at or after its border; the border of the coarsest is
  * the begin of time, that of every other is the first end of a slot of the next coarser tier that
  * does not lie before its own retention. */
-#include "selector.h"
 #include "source.h"
 
 #include "base/fail.h"
 #include "base/heap.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LATEST_SLOTS 32 /* looked at first for the newest point; then twice as many, and so on */
@@ -22,6 +20,7 @@ struct visiting {
     const struct mf_metrics_query *query;
     const struct mf_metrics_visitor *visitor;
     int64_t clock_ns;
+    int64_t first_ns;
     struct mf_metrics_schema schema; /* of the current series */
     struct source_series series;
     struct mf_histogram *slot_buckets;
@@ -82,6 +81,7 @@ static int deliver(struct visiting *v, const struct source_point *point)
         v->slot_buckets->sum = a->sum;
         v->slot_buckets->min = a->min;
         v->slot_buckets->max = a->max;
+        v->slot_buckets->rounded = !point->exact;
         v->slot_buckets->rounded = !point->exact;
         buckets = v->slot_buckets;
     }
@@ -163,12 +163,16 @@ static int read_latest(struct visiting *v, int64_t start_ns, int64_t end_ns)
     return rc;
 }
 
+/* The finest tier that still has the start of the range, or has everything there ever was. */
 static int read_auto(struct visiting *v, int64_t start_ns, int64_t end_ns)
 {
     uint32_t tier = 0;
-    while (tier + 1 < v->schema.tier_count &&
-           slot_start_ns(retained_slot(v, tier), v->schema.tiers[tier].interval_ns) > start_ns) {
-        tier++;
+    for (; tier + 1 < v->schema.tier_count; tier++) {
+        const int64_t from_ns =
+            slot_start_ns(retained_slot(v, tier), v->schema.tiers[tier].interval_ns);
+        if (from_ns <= start_ns || from_ns <= v->first_ns) {
+            break;
+        }
     }
     return read_tier(v, tier, start_ns, end_ns);
 }
@@ -215,73 +219,9 @@ static int read_series(struct visiting *v, const char *text, const struct mf__la
     return skip ? 0 : rc;
 }
 
-static int compare_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    const int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
-    return order != 0 ? order : (a_len > b_len) - (a_len < b_len);
-}
-
-static size_t name_length(const struct source_series *series)
-{
-    const char *brace = memchr(series->text, '{', series->text_len);
-    return brace != NULL ? (size_t)(brace - series->text) : series->text_len;
-}
-
-/* By name, so that the series of one name stand together; then by labels. */
-static int compare_series(const void *a, const void *b)
-{
-    const struct source_series *x = a;
-    const struct source_series *y = b;
-    const size_t x_len = name_length(x);
-    const size_t y_len = name_length(y);
-    const int order = compare_bytes(x->text, x_len, y->text, y_len);
-    return order != 0 ? order
-                      : compare_bytes(x->text + x_len, x->text_len - x_len, y->text + y_len,
-                                      y->text_len - y_len);
-}
-
-/* All series that match, in order. *ret_list is the caller's. */
-static int list_series(const struct mf_metrics_reader *reader, const struct mf__selector *selector,
-                       struct source_series **ret_list, size_t *ret_count)
-{
-    const uint32_t ids = reader->ops->series_count(reader->source);
-    struct source_series *list = NULL;
-    size_t count = 0;
-    size_t capacity = 0;
-    for (uint32_t id = 0; id < ids; id++) {
-        struct source_series series;
-        if (!reader->ops->series(reader->source, id, &series)) {
-            continue;
-        }
-        struct mf__labels *labels = mf__labels_parse(series.text, series.text_len);
-        const bool matches = labels != NULL && mf__selector_matches(selector, labels);
-        mf_free(labels);
-        if (!matches) {
-            continue;
-        }
-        if (count == capacity) {
-            capacity = capacity == 0 ? 64 : capacity * 2;
-            struct source_series *longer = mf_realloc(list, capacity * sizeof *list);
-            if (longer == NULL) {
-                mf_free(list);
-                return -ENOMEM;
-            }
-            list = longer;
-        }
-        list[count++] = series;
-    }
-    if (count > 1) {
-        qsort(list, count, sizeof *list, compare_series);
-    }
-    *ret_list = list;
-    *ret_count = count;
-    return 0;
-}
-
 int mf_metrics_visit(struct mf_metrics_reader *reader, const struct mf_metrics_query *query,
                      const struct mf_metrics_visitor *visitor, struct mf_errinfo *err)
 {
-    struct mf__selector *selector;
     struct mf_metrics_info info;
     struct source_series *list = NULL;
     size_t count = 0;
@@ -289,10 +229,6 @@ int mf_metrics_visit(struct mf_metrics_reader *reader, const struct mf_metrics_q
         query->start_ns > query->end_ns) {
         return mf_fail(err, MF_EVALUE, "tier %d, or range from %lld to %lld, does not exist",
                        query->tier, (long long)query->start_ns, (long long)query->end_ns);
-    }
-    int rc = mf__selector_parse(query->selector, &selector, err);
-    if (rc != 0) {
-        return rc;
     }
     if (err != NULL) {
         err->code = 0;
@@ -303,23 +239,26 @@ int mf_metrics_visit(struct mf_metrics_reader *reader, const struct mf_metrics_q
         .query = query,
         .visitor = visitor,
         .clock_ns = info.clock_wall_ns,
+        .first_ns = info.first_wall_ns,
         .slot_buckets = mf_malloc(sizeof *v.slot_buckets),
     };
-    rc = v.slot_buckets == NULL ? -ENOMEM : list_series(reader, selector, &list, &count);
+    int rc =
+        v.slot_buckets == NULL ? -ENOMEM : mf__match(reader, query->selector, &list, &count, err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         v.series = list[i];
         char *text = mf_strndup(list[i].text, list[i].text_len);
-        struct mf__labels *labels = text != NULL ? mf__labels_parse(text, strlen(text)) : NULL;
-        rc = text == NULL ? -ENOMEM : 0;
-        if (labels != NULL) { /* else it was unregistered since it was listed */
+        struct mf__labels *labels = NULL;
+        rc = text == NULL ? -ENOMEM : mf__labels_take(text, strlen(text), &labels);
+        if (rc == 0) {
             rc = read_series(&v, text, labels);
+            mf_free(labels);
+        } else if (rc == MF_ECORRUPT) {
+            rc = 0; /* it was unregistered since it was listed */
         }
-        mf_free(labels);
         mf_free(text);
     }
     mf_free(list);
     mf_free(v.slot_buckets);
-    mf__selector_free(selector);
     if (rc < 0 && err != NULL && err->code == 0) {
         return mf_fail(err, rc, "%s", mf_strerror(rc));
     }
