@@ -48,6 +48,7 @@ void mf__allocations_read(struct bench_allocations *ret_allocations)
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 
 static atomic_bool counting;
 static atomic_uint_fast64_t total_count;
@@ -76,10 +77,12 @@ void mf__allocations_read(struct bench_allocations *ret_allocations)
 
 bool mf__allocations_available(void)
 {
-    void *(*volatile allocate)(size_t) = malloc; /* else the pair would be optimised away */
+    /* By a caller outside of this library: --wrap does not see calls within an object. Not
+     * directly, else the compiler would leave the pair out. */
+    char *(*volatile duplicate)(const char *) = strdup;
     struct bench_allocations seen;
     mf__allocations_start();
-    void *p = allocate(1);
+    char *p = duplicate("");
     mf__allocations_stop();
     mf__allocations_read(&seen);
     free(p);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * bench_model.c -- the life of the data of model.h. */
-#include "measure.h"
 #include "model.h"
 
 #include "base/heap.h"
@@ -16,6 +15,14 @@ double mf__bench_named_get(const struct bench_named *named, size_t count, const 
         }
     }
     return NAN;
+}
+
+void mf__process_free(struct bench_process *process)
+{
+    mf_free(process->samples);
+    mf_free(process->latency);
+    mf_free(process->service);
+    memset(process, 0, sizeof *process);
 }
 
 static void free_text(const char *text)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench_report.h -- what is printed of a run. A format is a function that turns the same data into text;
- * they stand in a table under the names of --output-format.
+ * bench_report.h -- what is printed of a run. A format is a function that turns the same data into
+ * text; they stand in a table under the names of --output-format.
  */
 #ifndef BENCH_REPORT_H
 #define BENCH_REPORT_H

@@ -36,38 +36,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TIMER_READINGS 1001
-
-/* ---- the clock ---- */
-
-static double timer_distances(double fraction)
-{
-    double distances[TIMER_READINGS];
-    size_t count = 0;
-    for (size_t i = 0; i < TIMER_READINGS; i++) {
-        const int64_t a = mf_clock_monotonic_ns(NULL);
-        const int64_t b = mf_clock_monotonic_ns(NULL);
-        if (b > a || fraction > 0) {
-            distances[count++] = (double)(b - a);
-        }
-    }
-    if (count == 0) {
-        return 1;
-    }
-    mf__sort_doubles(distances, count);
-    return mf__quantile_sorted(distances, count, fraction);
-}
-
-double mf__timer_cost_ns(void)
-{
-    return timer_distances(0.5);
-}
-
-double mf__timer_step_ns(void)
-{
-    return timer_distances(0);
-}
-
 /* ---- what the benchmark's function calls ---- */
 
 bool mf_bench_next_batch(struct mf_bench *bench, uint64_t *ret_iterations)
@@ -575,12 +543,4 @@ int mf__measure(const struct bench_entry *entry, const struct bench_plan *plan,
     release(&shared);
     mf_mutex_fini(&shared.lock);
     return rc;
-}
-
-void mf__process_free(struct bench_process *process)
-{
-    mf_free(process->samples);
-    mf_free(process->latency);
-    mf_free(process->service);
-    memset(process, 0, sizeof *process);
 }

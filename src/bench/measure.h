@@ -44,7 +44,6 @@ struct bench_bracket {
 int mf__measure(const struct bench_entry *entry, const struct bench_plan *plan,
                 const struct bench_bracket *bracket, struct bench_measured *ret_measured,
                 struct mf_errinfo *err);
-void mf__process_free(struct bench_process *process);
 
 /* How long one reading of the clock takes, by the median of many; and the smallest step it makes.
  */

@@ -8,11 +8,12 @@
 
 #include <math.h>
 
-#define REMOVED_ITERATIONS (UINT64_C(1) << 32) /* so many within a millisecond do nothing at all   \
-                                                */
-#define OPERATIONS_SHARE 0.25                  /* of the measurement time, for single operations */
-#define COUNTED_SHARE    0.1                   /* of it, for counting allocations */
-#define COUNTED_MAX      100000                /* iterations of one round */
+#define REMOVED_ITERATIONS                                                                         \
+    (UINT64_C(1) << 32)         /* so many within a millisecond do nothing at all                  \
+                                 */
+#define OPERATIONS_SHARE 0.25   /* of the measurement time, for single operations */
+#define COUNTED_SHARE    0.1    /* of it, for counting allocations */
+#define COUNTED_MAX      100000 /* iterations of one round */
 
 static uint64_t phase_samples(struct mf_bench *bench, int64_t now);
 static uint64_t phase_latency(struct mf_bench *bench, int64_t now);

@@ -166,6 +166,7 @@ struct bench_run {
 /* The figure of that name; NaN when it is absent. */
 double mf__bench_named_get(const struct bench_named *named, size_t count, const char *name);
 
+void mf__process_free(struct bench_process *process);
 void mf__bench_result_free(struct bench_result *result);
 void mf__bench_run_free(struct bench_run *run); /* content and all; NULL members are fine */
 

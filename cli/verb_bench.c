@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * verb_bench.c -- mayfly bench ...: the commands of the laboratory (src/bench), which benchmark
+ * programs have by themselves, for programs that are found or named. Options come from its table of
+ * settings.
+ */
+#include "cli.h"
+#include "verbs.h"
+
+#include "base/heap.h"
+#include "bench/command.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define KIND_FLAG    CLI_FLAG
+#define KIND_STRING  CLI_STRING
+#define KIND_FILE    CLI_FILE
+#define KIND_DIR     CLI_DIR
+#define KIND_INT     CLI_INT
+#define KIND_NUMBER  CLI_NUMBER
+#define KIND_SECONDS CLI_STRING /* a number, or a duration */
+#define KIND_CHOICE  CLI_CHOICE
+#define KIND_LIST    CLI_STRING
+#define KIND_SEED    CLI_STRING
+
+/* Bounds are checked by the laboratory, which has them for the environment and files, too. */
+#define OPTION(identifier, name_, kind_, repeatable_, min_, max_, metavar_, choices_, default_,    \
+               help_)                                                                              \
+    {.name = name_,                                                                                \
+     .kind = KIND_##kind_,                                                                         \
+     .repeatable = repeatable_,                                                                    \
+     .metavar = metavar_,                                                                          \
+     .choices = choices_,                                                                          \
+     .default_text = default_,                                                                     \
+     .help = help_},
+
+#define FILTER                                                                                     \
+    (const struct cli_operand[])                                                                   \
+    {                                                                                              \
+        {.name = "FILTER",                                                                         \
+         .optional = true,                                                                         \
+         .repeated = true,                                                                         \
+         .help = "Part of a name (suite::group/name), or a pattern with * ? [] for all of it"},    \
+        {                                                                                          \
+            .name = NULL                                                                           \
+        }                                                                                          \
+    }
+
+static int run(struct cli_context *cli)
+{
+    const size_t count = (size_t)cli->value_count + (cli->json ? 1 : 0);
+    struct bench_word *words = mf_calloc(count + 1, sizeof *words);
+    if (words == NULL) {
+        return mf_fail(&cli->err, -ENOMEM, "out of memory");
+    }
+    size_t used = 0;
+    for (int i = 0; i < cli->value_count; i++) {
+        const char *name = cli->values[i].option->name;
+        if (strcmp(name, "color") != 0 && strcmp(name, "json") != 0) {
+            words[used++] = (struct bench_word){name, cli->values[i].text};
+        }
+    }
+    if (cli->json) {
+        words[used++] = (struct bench_word){"output-format", "json"};
+    }
+    const struct bench_command_line line = {
+        .program = "mayfly",
+        .command = cli->verb->name,
+        .words = words,
+        .word_count = used,
+        .operands = cli->operands,
+        .operand_count = (size_t)cli->operand_count,
+        .colored = cli_colored(cli),
+        .columns = cli_columns(),
+    };
+    const int code = mf__bench_command(&line);
+    mf_free(words);
+    return code;
+}
+
+static const struct cli_option run_options[] = {
+    BENCH_SELECT_KEYS(OPTION) BENCH_MEASURE_KEYS(OPTION) BENCH_COMPARE_KEYS(OPTION)
+        BENCH_OUTPUT_KEYS(OPTION) BENCH_PROFILE_KEYS(OPTION){.name = NULL},
+};
+
+static const struct cli_option list_options[] = {
+    BENCH_SELECT_KEYS(OPTION){.name = NULL},
+};
+
+static const struct cli_verb bench_run = {
+    .name = "run",
+    .summary = "Measure benchmarks",
+    .description =
+        "Each benchmark is measured in several processes of its own, interleaved at random. "
+        "Settings come from the command line, from variables MF_BENCH_NAME, from benchmark.toml, "
+        "from the benchmark itself, in this order.\n\n"
+        "Exit codes: 0 good, 1 a benchmark failed, 3 slower than the baseline or a target missed, "
+        "4 inconclusive, 5 no baseline, 64 the command line or the configuration is wrong.",
+    .options = run_options,
+    .operands = FILTER,
+    .examples =
+        (const struct cli_example[]){
+            {"mayfly bench run throughput", "Measures what has \"throughput\" in its name."},
+            {"mayfly bench run --quick --skip 'stress::*'", "A first look at everything else."},
+            {"mayfly bench run --save-baseline main",
+             "Stores the results, to compare with later (--baseline main)."},
+            {"mayfly bench run --compare HEAD~1", "Builds the commit before, and measures both."},
+            {.command = NULL},
+        },
+    .has_json = true,
+    .run = run,
+};
+
+static const struct cli_verb bench_list = {
+    .name = "list",
+    .summary = "List benchmarks",
+    .options = list_options,
+    .operands = FILTER,
+    .examples =
+        (const struct cli_example[]){
+            {"mayfly bench list 'series::*'", "Every benchmark of the suite."},
+            {.command = NULL},
+        },
+    .run = run,
+};
+
+const struct cli_verb verb_bench = {
+    .name = "bench",
+    .section = "Measuring",
+    .summary = "Measure programs, compare revisions, guard against regressions",
+    .description =
+        "Benchmarks are programs that use mayfly/bench.h. They are named with --binary, or found "
+        "in the directories of MAYFLY_BENCH_PATH, else in build/*/bench. docs/bench.md explains "
+        "how to write them, the method, and every setting.",
+    .verbs =
+        (const struct cli_verb *const[]){
+            &bench_run,
+            &bench_list,
+            NULL,
+        },
+};
