@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <snappy-c.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,7 @@ struct receiver {
     int stop[2]; /* a pipe: closing the second end stops the thread */
     pthread_t thread;
     char url[64];
-    unsigned requests;
+    atomic_uint requests;
     struct sample_list stored;
 };
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 /* Answers with each status in turn, then with 204. */
@@ -510,21 +511,21 @@ static void slow_peer_times_out_and_is_asked_again(void **state)
 
 static bool is_set(void *context)
 {
-    return *(bool *)context;
+    return atomic_load((atomic_bool *)context);
 }
 
 static void set_and_fail(void *context, struct receiver *receiver,
                          const struct receiver_request *request, struct receiver_reply *reply)
 {
     (void)receiver, (void)request;
-    *(bool *)context = true;
+    atomic_store((atomic_bool *)context, true);
     reply->status = 503;
 }
 
 static void cancellation_ends_a_push(void **state)
 {
     struct fixture *f = *state;
-    bool stop = false;
+    atomic_bool stop = false;
     struct receiver *receiver = receiver_start(set_and_fail, &stop);
     struct mf_push_config config = push_config(receiver);
     struct mf_errinfo err = {0};
