@@ -3,12 +3,12 @@
  * flight.h -- flights: one recorded run of a command each, a directory that is complete in itself.
  *
  * mf_flight_run() makes one. The rest reads them, also while they are being recorded and from other
- * processes: a reader needs read permission only and never disturbs the recorder. The files and their
- * formats are in docs/formats.md, section "Flight".
+ * processes: a reader needs read permission only and never disturbs the recorder. The files and
+ * their formats are in docs/formats.md, section "Flight".
  *
- * Times: `wall_ns` are nanoseconds since 1970 UTC; `t_ns` are nanoseconds since the start of the flight
- * on the monotonic clock, so that output, events, samples and metrics share one axis; the wall time of
- * a moment is started_wall_ns + t_ns. Sizes are bytes, CPU times nanoseconds.
+ * Times: `wall_ns` are nanoseconds since 1970 UTC; `t_ns` are nanoseconds since the start of the
+ * flight on the monotonic clock, so that output, events, samples and metrics share one axis; the
+ * wall time of a moment is started_wall_ns + t_ns. Sizes are bytes, CPU times nanoseconds.
  *
  * Thread rule: an object is used by one thread at a time; different objects are independent.
  */
@@ -26,14 +26,14 @@ extern "C" {
 #endif
 
 #define MF_FLIGHT_FORMAT  1
-#define MF_FLIGHT_ID_LEN  80 /* longest id with its NUL */
+#define MF_FLIGHT_ID_LEN  80         /* longest id with its NUL */
 #define MF_FLIGHT_UNKNOWN UINT64_MAX /* a figure that this rung could not see */
 
 /* What is known about the recording itself. */
 enum mf_flight_state {
-    MF_FLIGHT_RUNNING,   /* its recorder lives */
-    MF_FLIGHT_ENDED,     /* the recorder closed it */
-    MF_FLIGHT_DEAD,      /* says "running", but its recorder is gone: mf_flight_recover() completes it */
+    MF_FLIGHT_RUNNING, /* its recorder lives */
+    MF_FLIGHT_ENDED,   /* the recorder closed it */
+    MF_FLIGHT_DEAD, /* says "running", but its recorder is gone: mf_flight_recover() completes it */
     MF_FLIGHT_RECOVERED, /* closed by mf_flight_recover() */
     MF_FLIGHT_STATES
 };
@@ -65,7 +65,8 @@ MF_API const char *mf_flight_state_name(enum mf_flight_state state);
 MF_API const char *mf_flight_outcome_name(enum mf_flight_outcome outcome);
 MF_API const char *mf_flight_rung_name(enum mf_flight_rung rung);
 
-/* ---- where flights live ------------------------------------------------------------------------- */
+/* ---- where flights live -------------------------------------------------------------------------
+ */
 
 /* The home: `override` when not NULL, else $MAYFLY_HOME, else $XDG_DATA_HOME/mayfly, else
  * $HOME/.local/share/mayfly. *ret_home is the caller's (mf_flight_free_text). Nothing is created.
@@ -85,7 +86,8 @@ MF_API void mf_flight_free_text(char *text);
 MF_API MF_MUST_CHECK int mf_flight_resolve(const char *home, const char *ref, char **ret_dir,
                                            struct mf_errinfo *err);
 
-/* ---- what a flight says of itself --------------------------------------------------------------- */
+/* ---- what a flight says of itself ---------------------------------------------------------------
+ */
 
 struct mf_flight_stream_totals {
     uint64_t bytes;      /* written by the command */
@@ -94,16 +96,18 @@ struct mf_flight_stream_totals {
 };
 
 enum mf_flight_stream { MF_STREAM_STDOUT, MF_STREAM_STDERR, MF_STREAM_TTY, MF_STREAMS };
-MF_API const char *mf_flight_stream_name(enum mf_flight_stream stream); /* "stdout", "stderr", "tty" */
+MF_API const char *
+mf_flight_stream_name(enum mf_flight_stream stream); /* "stdout", "stderr", "tty" */
 
 struct mf_flight_totals {
     uint64_t cpu_user_ns;
     uint64_t cpu_system_ns;
     uint64_t memory_peak_bytes; /* see memory_peak_source */
-    uint64_t rss_peak_bytes;    /* largest sum of resident sizes at one sample; shared pages count per process */
-    uint64_t read_bytes;        /* from storage */
-    uint64_t write_bytes;       /* to storage */
-    uint64_t read_chars;        /* through read calls, the page cache included */
+    uint64_t rss_peak_bytes; /* largest sum of resident sizes at one sample; shared pages count per
+                                process */
+    uint64_t read_bytes;     /* from storage */
+    uint64_t write_bytes;    /* to storage */
+    uint64_t read_chars;     /* through read calls, the page cache included */
     uint64_t write_chars;
     uint64_t faults_minor;
     uint64_t faults_major;
@@ -125,7 +129,7 @@ struct mf_flight_info {
     char *dir;
     char id[MF_FLIGHT_ID_LEN];
     char *name;
-    char **tags; /* "key=value" or "key"; NULL-terminated */
+    char **tags;    /* "key=value" or "key"; NULL-terminated */
     char **command; /* argv; NULL-terminated */
     char *cwd;
     char **env; /* "NAME=value" of the kept names; NULL-terminated */
@@ -153,9 +157,9 @@ struct mf_flight_info {
     int exit_code; /* what `mayfly run` returned: the command's, 128 + signal, 124, 125, 126, 127 */
     int signal;    /* 0 when none */
     bool core_dumped;
-    bool success; /* outcome EXITED with 0 */
-    char *reason; /* in words */
-    char **evidence; /* what decided, one sentence each; NULL-terminated */
+    bool success;             /* outcome EXITED with 0 */
+    char *reason;             /* in words */
+    char **evidence;          /* what decided, one sentence each; NULL-terminated */
     char *memory_peak_source; /* "cgroup" or "samples" */
     char *largest_comm;       /* process with the highest peak of resident memory, and that peak */
     uint64_t largest_rss_bytes;
@@ -175,9 +179,9 @@ MF_API bool mf_flight_has_tag(const struct mf_flight_info *info, const char *tag
 /* A flight among others. */
 struct mf_flight_entry {
     char *dir;
-    char *id;                    /* the directory's name */
-    const char *short_id;        /* the end of id that no other flight here has: enough to name it by */
-    int64_t started_wall_ns;     /* as the id says where the flight itself cannot be read; 0: unknown */
+    char *id;                /* the directory's name */
+    const char *short_id;    /* the end of id that no other flight here has: enough to name it by */
+    int64_t started_wall_ns; /* as the id says where the flight itself cannot be read; 0: unknown */
     struct mf_flight_info *info; /* NULL: it cannot be read, and `why` says so */
     struct mf_errinfo why;
 };
@@ -206,19 +210,21 @@ MF_API MF_MUST_CHECK int mf_flight_list_read(const char *home,
                                              struct mf_errinfo *err);
 MF_API void mf_flight_list_free(struct mf_flight_list *list);
 
-/* Store with the time series of the flight, for mf_metrics_open(); the caller's (mf_flight_free_text).
- * Series are listed in docs/run.md. */
+/* Store with the time series of the flight, for mf_metrics_open(); the caller's
+ * (mf_flight_free_text). Series are listed in docs/run.md. */
 MF_API MF_MUST_CHECK int mf_flight_metrics_path(const char *dir, char **ret_path,
                                                 struct mf_errinfo *err);
 
-/* ---- output ------------------------------------------------------------------------------------- */
+/* ---- output -------------------------------------------------------------------------------------
+ */
 
 struct mf_flight_output; /* a cursor over what the command wrote, in the order of its arrival */
 
 struct mf_flight_chunk {
     int64_t t_ns;
     enum mf_flight_stream stream;
-    uint64_t offset; /* of the first byte in its stream; a jump over the end of the last chunk is a gap */
+    uint64_t offset; /* of the first byte in its stream; a jump over the end of the last chunk is a
+                        gap */
     uint64_t gap_bytes;   /* bytes of this stream that were not kept just before this chunk */
     const uint8_t *bytes; /* valid until the next call on the cursor */
     size_t len;
@@ -228,17 +234,19 @@ struct mf_flight_line {
     int64_t t_ns; /* arrival of its first byte */
     enum mf_flight_stream stream;
     uint64_t gap_bytes; /* as above */
-    const char *text;   /* valid until the next call; may hold any byte, NUL too; without the newline */
+    const char
+        *text; /* valid until the next call; may hold any byte, NUL too; without the newline */
     size_t len;
     bool complete; /* ended by a newline; false: end of the output, a gap, or longer than 1 MiB */
 };
 
-MF_API MF_MUST_CHECK int mf_flight_output_open(const char *dir, struct mf_flight_output **ret_output,
+MF_API MF_MUST_CHECK int mf_flight_output_open(const char *dir,
+                                               struct mf_flight_output **ret_output,
                                                struct mf_errinfo *err);
 /* The next chunk, or line: 1 and *ret filled, or 0 when there is none (now: a cursor of a running
- * flight may be asked again and goes on where it was). Chunks and lines come from the same position:
- * use one kind per cursor. A torn tail ends the output; damage inside is MF_ECORRUPT, and the next
- * call goes on behind it. */
+ * flight may be asked again and goes on where it was). Chunks and lines come from the same
+ * position: use one kind per cursor. A torn tail ends the output; damage inside is MF_ECORRUPT, and
+ * the next call goes on behind it. */
 MF_API MF_MUST_CHECK int mf_flight_output_next(struct mf_flight_output *output,
                                                struct mf_flight_chunk *ret_chunk,
                                                struct mf_errinfo *err);
@@ -251,7 +259,8 @@ MF_API MF_MUST_CHECK int mf_flight_output_last_line(struct mf_flight_output *out
                                                     struct mf_errinfo *err);
 MF_API void mf_flight_output_close(struct mf_flight_output *output);
 
-/* ---- events ------------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------------------
+ */
 
 struct mf_flight_events; /* a cursor over events.log */
 
@@ -267,7 +276,8 @@ struct mf_flight_event {
     /* all pointers valid until the next call on the cursor */
 };
 
-MF_API MF_MUST_CHECK int mf_flight_events_open(const char *dir, struct mf_flight_events **ret_events,
+MF_API MF_MUST_CHECK int mf_flight_events_open(const char *dir,
+                                               struct mf_flight_events **ret_events,
                                                struct mf_errinfo *err);
 /* 1 and *ret_event, or 0 at the end (ask again on a running flight). Samples are skipped unless
  * `with_samples`. Records that are not valid events are counted and skipped. */
@@ -277,18 +287,20 @@ MF_API MF_MUST_CHECK int mf_flight_events_next(struct mf_flight_events *events, 
 MF_API uint64_t mf_flight_events_skipped(const struct mf_flight_events *events);
 MF_API void mf_flight_events_close(struct mf_flight_events *events);
 
-/* ---- processes ---------------------------------------------------------------------------------- */
+/* ---- processes ----------------------------------------------------------------------------------
+ */
 
 struct mf_flight_exec {
     int64_t t_ns;
     char *comm;
-    char *args; /* the command line, arguments separated by blanks, quoted where needed; NULL: gone too soon */
+    char *args; /* the command line, arguments separated by blanks, quoted where needed; NULL: gone
+                   too soon */
 };
 
 /* One sample of one process; between two of them nothing was spent unless a figure changed. */
 struct mf_flight_sample {
     int64_t t_ns;
-    uint64_t cpu_ns;  /* so far */
+    uint64_t cpu_ns; /* so far */
     uint64_t rss_bytes;
     uint64_t read_bytes; /* so far; MF_FLIGHT_UNKNOWN where not permitted */
     uint64_t write_bytes;
@@ -297,10 +309,11 @@ struct mf_flight_sample {
 
 struct mf_flight_process {
     uint64_t number; /* 1 is the command; never reused, unlike pids */
-    uint64_t parent; /* its number; 0: the recorder (the command, or an orphan whose parent was not seen) */
+    uint64_t parent; /* its number; 0: the recorder (the command, or an orphan whose parent was not
+                        seen) */
     int64_t pid;
-    char *comm; /* the last one */
-    char *args; /* of the last exec; may be NULL */
+    char *comm;       /* the last one */
+    char *args;       /* of the last exec; may be NULL */
     int64_t start_ns; /* t_ns; exact with events, else when it was first seen */
     int64_t end_ns;   /* -1: still running, or alive when the recorder left */
     bool start_exact;
@@ -314,10 +327,11 @@ struct mf_flight_process {
     uint64_t cpu_user_ns;
     uint64_t cpu_system_ns;
     uint64_t rss_peak_bytes;
-    uint64_t read_bytes, write_bytes, read_chars, write_chars; /* MF_FLIGHT_UNKNOWN where not seen */
+    uint64_t read_bytes, write_bytes, read_chars,
+        write_chars; /* MF_FLIGHT_UNKNOWN where not seen */
     uint64_t faults_minor, faults_major;
     uint64_t switches_voluntary, switches_involuntary;
-    uint32_t threads; /* most at a time that were seen */
+    uint32_t threads;             /* most at a time that were seen */
     struct mf_flight_exec *execs; /* in order; without events: the first sighting of each name */
     size_t exec_count;
     struct mf_flight_sample *samples;
@@ -335,45 +349,49 @@ MF_API MF_MUST_CHECK int mf_flight_processes_read(const char *dir,
                                                   struct mf_errinfo *err);
 MF_API void mf_flight_processes_free(struct mf_flight_processes *processes);
 
-/* ---- completing and removing -------------------------------------------------------------------- */
+/* ---- completing and removing --------------------------------------------------------------------
+ */
 
 struct mf_flight_recovery {
-    bool was_complete;      /* nothing to do */
-    uint64_t torn_bytes;    /* unfinished records at the ends of the logs, dropped */
+    bool was_complete;   /* nothing to do */
+    uint64_t torn_bytes; /* unfinished records at the ends of the logs, dropped */
     uint64_t corrupt_records;
     uint64_t processes_alive; /* processes of the flight that still run (found in its cgroup) */
 };
-/* Completes a flight whose recorder is gone: repairs the logs' ends, merges what they hold into totals,
- * writes flight.json with the state "recovered", removes the flight's empty cgroup. Idempotent; a power
- * cut within leaves it to be recovered again. Errors: MF_ELOCKED while its recorder lives. */
+/* Completes a flight whose recorder is gone: repairs the logs' ends, merges what they hold into
+ * totals, writes flight.json with the state "recovered", removes the flight's empty cgroup.
+ * Idempotent; a power cut within leaves it to be recovered again. Errors: MF_ELOCKED while its
+ * recorder lives. */
 MF_API MF_MUST_CHECK int mf_flight_recover(const char *dir, struct mf_flight_recovery *ret_recovery,
                                            struct mf_errinfo *err);
 /* Removes the directory and what is in it, after checking that it is a flight that is not being
  * recorded. Never follows symbolic links. Errors: MF_ELOCKED, MF_EFORMAT. */
 MF_API MF_MUST_CHECK int mf_flight_remove(const char *dir, struct mf_errinfo *err);
 
-/* ---- recording ---------------------------------------------------------------------------------- */
+/* ---- recording ----------------------------------------------------------------------------------
+ */
 
 enum mf_leftover { MF_LEFTOVER_LEAVE, MF_LEFTOVER_WAIT, MF_LEFTOVER_KILL };
 
 struct mf_flight_options {
-    uint32_t size; /* sizeof this struct */
-    const char *home; /* as mf_flight_home() returned it */
-    const char *name; /* NULL: the command's file name */
-    const char *const *tags;      /* NULL-terminated, may be NULL */
-    const char *const *keep_env;  /* names of variables to record, NULL-terminated, may be NULL */
-    const char *const *command;   /* argv, NULL-terminated */
-    int64_t interval_ns;          /* sampling; 10 ms .. 60 s; 0: 100 ms */
-    int64_t timeout_ns;           /* 0: none */
-    int64_t kill_after_ns;        /* from TERM to KILL; 0: 5 s */
-    int64_t grace_ns;             /* wait for output that background processes hold; 0: 1 s */
-    int64_t hang_after_ns;        /* no CPU and no output for this long is an event; 0: 30 s; -1: never */
+    uint32_t size;               /* sizeof this struct */
+    const char *home;            /* as mf_flight_home() returned it */
+    const char *name;            /* NULL: the command's file name */
+    const char *const *tags;     /* NULL-terminated, may be NULL */
+    const char *const *keep_env; /* names of variables to record, NULL-terminated, may be NULL */
+    const char *const *command;  /* argv, NULL-terminated */
+    int64_t interval_ns;         /* sampling; 10 ms .. 60 s; 0: 100 ms */
+    int64_t timeout_ns;          /* 0: none */
+    int64_t kill_after_ns;       /* from TERM to KILL; 0: 5 s */
+    int64_t grace_ns;            /* wait for output that background processes hold; 0: 1 s */
+    int64_t hang_after_ns; /* no CPU and no output for this long is an event; 0: 30 s; -1: never */
     uint64_t output_limit_bytes;  /* kept of the output, head and tail; 0: 1 GiB */
     uint64_t memory_max_bytes;    /* limit for the tree; 0: none */
     enum mf_flight_rung rung_max; /* the ladder is not climbed beyond */
     enum mf_leftover leftover;    /* what becomes of processes that outlive the command */
-    bool merge_streams;           /* stdout and stderr through one pipe: their order is kept, not their names */
-    uint64_t reserved[8];         /* zero */
+    bool merge_streams; /* stdout and stderr through one pipe: their order is kept, not their names
+                         */
+    uint64_t reserved[8]; /* zero */
 };
 #define MF_FLIGHT_OPTIONS_INIT                                                                     \
     {                                                                                              \
@@ -382,10 +400,10 @@ struct mf_flight_options {
 
 /* Runs the command as a flight, with this process's descriptors 0, 1, 2, its terminal, working
  * directory and environment, until it has ended, and returns 0 with *ret_info as after
- * mf_flight_info_read(); ret_info->exit_code and ->signal say what the caller should end with. Blocks
- * signals, becomes a child subreaper and starts threads: for a program's main thread that has no other
- * threads and children. Errors (nothing was started): -EINVAL, MF_EVALUE, MF_EUNSUPPORTED (a memory
- * limit that cannot be set), and those of creating files. */
+ * mf_flight_info_read(); ret_info->exit_code and ->signal say what the caller should end with.
+ * Blocks signals, becomes a child subreaper and starts threads: for a program's main thread that
+ * has no other threads and children. Errors (nothing was started): -EINVAL, MF_EVALUE,
+ * MF_EUNSUPPORTED (a memory limit that cannot be set), and those of creating files. */
 MF_API MF_MUST_CHECK int mf_flight_run(const struct mf_flight_options *options,
                                        struct mf_flight_info **ret_info, struct mf_errinfo *err);
 

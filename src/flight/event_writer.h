@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * event_writer.h -- appends to events.log. One thread. Nothing here fails for the caller: what cannot be
- * written is counted, and the command goes on. */
+ * event_writer.h -- appends to events.log. One thread. Nothing here fails for the caller: what
+ * cannot be written is counted, and the command goes on. */
 #ifndef FLIGHT_EVENT_WRITER_H
 #define FLIGHT_EVENT_WRITER_H
 

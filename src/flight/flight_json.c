@@ -178,9 +178,9 @@ static int write_plainly(const char *path, const struct mf_buffer *text, const s
                          struct mf_errinfo *err)
 {
     struct mf_file *file = NULL;
-    int ret = mf_file_open(env != NULL ? env->fs : NULL, path,
-                           MF_OPEN_READ | MF_OPEN_WRITE | MF_OPEN_CREATE | MF_OPEN_EXCLUSIVE, &file,
-                           err);
+    int ret =
+        mf_file_open(env != NULL ? env->fs : NULL, path,
+                     MF_OPEN_READ | MF_OPEN_WRITE | MF_OPEN_CREATE | MF_OPEN_EXCLUSIVE, &file, err);
     if (ret == 0) {
         ret = mf_file_write(file, text->data, text->len, 0, err);
         mf_file_close(file);

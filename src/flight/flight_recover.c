@@ -2,17 +2,19 @@
  *
  * flight_recover.c -- completes a flight whose recorder was killed or whose machine went down.
  *
- * What there is: flight.json as of the start, and the logs and the store up to some moment. The ends of
- * the logs are repaired by opening them for appending, the store by sealing it. Totals are put together
- * from the process table, the series and the output; they cover what was recorded, so they are at most
- * some tenths of a second short. How the command ended is known when its exit was still recorded.
+ * What there is: flight.json as of the start, and the logs and the store up to some moment. The
+ * ends of the logs are repaired by opening them for appending, the store by sealing it. Totals are
+ * put together from the process table, the series and the output; they cover what was recorded, so
+ * they are at most some tenths of a second short. How the command ended is known when its exit was
+ * still recorded.
  *
- * The lock of the recorder is held meanwhile, so that of two recoveries one waits its turn, and readers
- * see the flight as running for that time. flight.json is replaced last: whatever interrupts this leaves
- * a flight that can be recovered again.
+ * The lock of the recorder is held meanwhile, so that of two recoveries one waits its turn, and
+ * readers see the flight as running for that time. flight.json is replaced last: whatever
+ * interrupts this leaves a flight that can be recovered again.
  *
- * flight.json may have been written by anybody, and this may run as root: of the cgroups that it names
- * only those are touched whose name is the flight's own, and only to remove them when they are empty.
+ * flight.json may have been written by anybody, and this may run as root: of the cgroups that it
+ * names only those are touched whose name is the flight's own, and only to remove them when they
+ * are empty.
  */
 #include "flight_json.h"
 #include "outcome.h"
@@ -47,7 +49,8 @@ static void note_time(struct recovering *r, int64_t t_ns)
     r->last_ns = t_ns > r->last_ns ? t_ns : r->last_ns;
 }
 
-/* ---- logs --------------------------------------------------------------------------------------- */
+/* ---- logs ---------------------------------------------------------------------------------------
+ */
 
 /* Opening a log for appending cuts off what is torn. A log that is not there is not made. */
 static int repair_log(struct recovering *r, const char *name, struct mf_errinfo *err)
@@ -75,7 +78,8 @@ static int repair_log(struct recovering *r, const char *name, struct mf_errinfo 
     return ret;
 }
 
-/* ---- totals ------------------------------------------------------------------------------------- */
+/* ---- totals -------------------------------------------------------------------------------------
+ */
 
 static void add_known(uint64_t *sum, uint64_t value)
 {
@@ -95,11 +99,11 @@ static void all_unknown(struct mf_flight_totals *totals)
 {
     memset(totals, 0, sizeof *totals);
     uint64_t *const figures[] = {
-        &totals->cpu_user_ns,       &totals->cpu_system_ns,       &totals->memory_peak_bytes,
-        &totals->rss_peak_bytes,    &totals->read_bytes,          &totals->write_bytes,
-        &totals->read_chars,        &totals->write_chars,         &totals->faults_minor,
-        &totals->faults_major,      &totals->switches_voluntary,  &totals->switches_involuntary,
-        &totals->processes_peak,    &totals->threads_peak,
+        &totals->cpu_user_ns,    &totals->cpu_system_ns,      &totals->memory_peak_bytes,
+        &totals->rss_peak_bytes, &totals->read_bytes,         &totals->write_bytes,
+        &totals->read_chars,     &totals->write_chars,        &totals->faults_minor,
+        &totals->faults_major,   &totals->switches_voluntary, &totals->switches_involuntary,
+        &totals->processes_peak, &totals->threads_peak,
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(figures); i++) {
         *figures[i] = MF_FLIGHT_UNKNOWN;
@@ -147,7 +151,8 @@ static int sum_processes(struct recovering *r, const struct mf_flight_processes 
     return ret;
 }
 
-/* The largest value of a series, or with `total` the last of a counter. Unknown without the series. */
+/* The largest value of a series, or with `total` the last of a counter. Unknown without the series.
+ */
 static uint64_t ask_series(struct mf_metrics_reader *reader, const char *selector, bool total,
                            double scale)
 {
@@ -169,7 +174,8 @@ static uint64_t ask_series(struct mf_metrics_reader *reader, const char *selecto
     return value;
 }
 
-/* What only the tree as a whole knows: peaks, and what the cgroup counted of short-lived processes. */
+/* What only the tree as a whole knows: peaks, and what the cgroup counted of short-lived processes.
+ */
 static void read_series(struct recovering *r)
 {
     struct mf_flight_totals *totals = &r->info->totals;
@@ -249,7 +255,8 @@ static int count_events(struct recovering *r, struct mf_errinfo *err)
     return ret;
 }
 
-/* ---- the ending --------------------------------------------------------------------------------- */
+/* ---- the ending ---------------------------------------------------------------------------------
+ */
 
 static int add_evidence(struct mf_flight_info *info, const char *text)
 {
@@ -295,12 +302,13 @@ static int judge(struct recovering *r, const struct mf_flight_process *command)
     info->reason = mf_strdup(verdict.reason.data != NULL ? verdict.reason.data : "");
     int ret = info->reason != NULL ? 0 : -ENOMEM;
     for (unsigned i = 0; i < verdict.evidence_count; i++) {
-        MF_KEEP_FIRST(ret, add_evidence(info, verdict.evidence[i].data != NULL
-                                                  ? verdict.evidence[i].data
-                                                  : ""));
+        MF_KEEP_FIRST(
+            ret,
+            add_evidence(info, verdict.evidence[i].data != NULL ? verdict.evidence[i].data : ""));
     }
     mf__verdict_free(&verdict);
-    MF_KEEP_FIRST(ret, add_evidence(info, "the recorder was gone before it could close the flight"));
+    MF_KEEP_FIRST(ret,
+                  add_evidence(info, "the recorder was gone before it could close the flight"));
     return ret;
 }
 
@@ -344,7 +352,8 @@ static int finish_info(struct recovering *r, const struct mf_flight_processes *p
     return info->memory_peak_source != NULL ? ret : -ENOMEM;
 }
 
-/* ---- the cgroup --------------------------------------------------------------------------------- */
+/* ---- the cgroup ---------------------------------------------------------------------------------
+ */
 
 /* The path when it ends in the name that this flight's cgroup has, else "". */
 static const char *own_cgroup(const struct recovering *r, const char *path)
@@ -366,7 +375,8 @@ static bool is_same_boot(const struct mf_flight_info *info)
     return info->boot_id != NULL && strcmp(host.boot_id, info->boot_id) == 0;
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------- */
+/* ---- all of it ----------------------------------------------------------------------------------
+ */
 
 static int recover_locked(struct recovering *r, struct mf_errinfo *err)
 {
@@ -398,9 +408,8 @@ static int recover_locked(struct recovering *r, struct mf_errinfo *err)
     const bool same_boot = is_same_boot(r->info);
     if (ret == 0) {
         if (same_boot) {
-            r->result.processes_alive =
-                mf_cgroup_remove_abandoned(own_cgroup(r, r->extra.cgroup),
-                                           own_cgroup(r, r->extra.cgroup_memory_v1));
+            r->result.processes_alive = mf_cgroup_remove_abandoned(
+                own_cgroup(r, r->extra.cgroup), own_cgroup(r, r->extra.cgroup_memory_v1));
         }
         ret = sum_processes(r, &processes);
         read_series(r);
@@ -422,11 +431,11 @@ static int lock_and_recover(struct recovering *r, struct mf_errinfo *err)
 {
     struct mf_file *lock = NULL;
     char *path = path_in(r, "recorder.lock");
-    int ret = path != NULL ? mf_file_open(NULL, path,
-                                          MF_OPEN_READ | MF_OPEN_WRITE | MF_OPEN_CREATE |
-                                              MF_OPEN_NOFOLLOW,
-                                          &lock, err)
-                           : mf_fail(err, -ENOMEM, "no memory to recover %.200s", r->dir);
+    int ret = path != NULL
+                  ? mf_file_open(NULL, path,
+                                 MF_OPEN_READ | MF_OPEN_WRITE | MF_OPEN_CREATE | MF_OPEN_NOFOLLOW,
+                                 &lock, err)
+                  : mf_fail(err, -ENOMEM, "no memory to recover %.200s", r->dir);
     mf_free(path);
     if (ret < 0) {
         return ret;

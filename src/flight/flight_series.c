@@ -2,8 +2,9 @@
  *
  * flight_series.c -- see flight_series.h; the list of series is in docs/run.md.
  *
- * Names. A build starts hundreds of programs, of which few matter. A name gets series of its own when it
- * has used 50 ms of CPU time or 16 MiB, as long as there is room; what it used before stays with
+ * Names. A build starts hundreds of programs, of which few matter. A name gets series of its own
+ * when it has used 50 ms of CPU time or 16 MiB, as long as there is room; what it used before stays
+ * with
  * "(other)", so that all names together are the whole at any time.
  */
 #include "flight_series.h"
@@ -88,10 +89,11 @@ static const struct tree_series tree_series[TREE_SERIES] = {
 #undef X
 };
 
-/* ---- the store ---------------------------------------------------------------------------------- */
+/* ---- the store ----------------------------------------------------------------------------------
+ */
 
-/* Four tiers that keep a day: with 100 ms the first two minutes, then seconds for 20 minutes, 10 s for
- * four hours, 2 minutes for a day; a slot of every tier still has its minimum and maximum. */
+/* Four tiers that keep a day: with 100 ms the first two minutes, then seconds for 20 minutes, 10 s
+ * for four hours, 2 minutes for a day; a slot of every tier still has its minimum and maximum. */
 static void set_tiers(struct mf_metrics_schema *schema, int64_t interval_ns, uint32_t finest_slots)
 {
     const int64_t second = INT64_C(1000000000);
@@ -138,8 +140,8 @@ static void note(struct mf_flight_series *series, int ret)
     }
 }
 
-/* Records one value; the series is made when its first value comes, so that what a rung cannot see is
- * absent and not zero. */
+/* Records one value; the series is made when its first value comes, so that what a rung cannot see
+ * is absent and not zero. */
 static void put(struct mf_flight_series *series, mf_series *handle,
                 const struct mf_series_spec *spec, double value, int64_t wall_ns)
 {
@@ -155,7 +157,8 @@ static void put(struct mf_flight_series *series, mf_series *handle,
                      : mf_metrics_record_at(series->store, *handle, value, wall_ns));
 }
 
-/* ---- names -------------------------------------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------------------------------
+ */
 
 /* A label must be UTF-8 and not empty; a command's name can be anything. */
 static bool is_label(const char *comm)
@@ -259,7 +262,8 @@ static void record_names(struct mf_flight_series *series, int64_t wall_ns)
     put_name(series, other, seconds(other_cpu_ns), (double)other_rss_bytes, wall_ns);
 }
 
-/* ---- recording ---------------------------------------------------------------------------------- */
+/* ---- recording ----------------------------------------------------------------------------------
+ */
 
 static void record_output(struct mf_flight_series *series, const struct mf_tree_figures *figures,
                           int64_t wall_ns)

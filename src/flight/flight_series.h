@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * flight_series.h -- the time series of a flight: the tree as a whole, and its busiest command names. One
- * thread. Recording never fails for the caller; the first failure is kept. */
+ * flight_series.h -- the time series of a flight: the tree as a whole, and its busiest command
+ * names. One thread. Recording never fails for the caller; the first failure is kept. */
 #ifndef FLIGHT_SERIES_H
 #define FLIGHT_SERIES_H
 

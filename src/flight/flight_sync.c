@@ -2,12 +2,12 @@
  *
  * flight_sync.c -- see flight_sync.h.
  *
- * A sync may take as long as the disk is busy, and the command is what keeps it busy. So neither the
- * start of the command nor the sampling waits for one: the logs and the metrics store are written through
- * mf_fs_unsynced(), and this thread syncs the same files. For the logs that is as good as a sync of their
- * own: their readers take what is whole. The store is readable again from its first sync on; a power cut
- * before it, in the first moments of a flight, may leave a flight without time series, which readers make
- * good from the process samples.
+ * A sync may take as long as the disk is busy, and the command is what keeps it busy. So neither
+ * the start of the command nor the sampling waits for one: the logs and the metrics store are
+ * written through mf_fs_unsynced(), and this thread syncs the same files. For the logs that is as
+ * good as a sync of their own: their readers take what is whole. The store is readable again from
+ * its first sync on; a power cut before it, in the first moments of a flight, may leave a flight
+ * without time series, which readers make good from the process samples.
  */
 #include "flight_sync.h"
 
@@ -35,8 +35,12 @@ static void sync_file(const char *dir, const char *name)
 
 void mf__flight_sync_now(const char *dir)
 {
-    static const char *const files[] = {"flight.json",  "events.log",   "output.log",
-                                        "output.tail0", "output.tail1", "metrics/metrics.slab",
+    static const char *const files[] = {"flight.json",
+                                        "events.log",
+                                        "output.log",
+                                        "output.tail0",
+                                        "output.tail1",
+                                        "metrics/metrics.slab",
                                         "metrics/metrics.archive"};
     for (size_t i = 0; i < MF_ARRAY_LEN(files); i++) {
         sync_file(dir, files[i]);

@@ -15,8 +15,8 @@ struct mf_flight_sync {
     bool started;
 };
 
-/* Once now, and then every few seconds. A thread that cannot be started is no failure: the flight is
- * then as durable as the page cache until its end. */
+/* Once now, and then every few seconds. A thread that cannot be started is no failure: the flight
+ * is then as durable as the page cache until its end. */
 void mf__flight_sync_start(struct mf_flight_sync *sync, const char *dir);
 void mf__flight_sync_stop(struct mf_flight_sync *sync);
 /* Once, by the caller. Failures are left to the sync of flight.json, the last one. */

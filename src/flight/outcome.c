@@ -2,11 +2,11 @@
  *
  * outcome.c -- see outcome.h.
  *
- * Out of memory is believed, strongest first: when the flight's own cgroup counted a kill; when the kernel
- * log names a process of the flight; when a cgroup above, or at last the machine, counted a kill while a
- * process of the flight ended by a SIGKILL that we did not send. It is the outcome when the command failed
- * of it, by the signal or by an exit code that its dead child caused; a command that ended well in spite
- * of it has ended well, with the kill among the evidence.
+ * Out of memory is believed, strongest first: when the flight's own cgroup counted a kill; when the
+ * kernel log names a process of the flight; when a cgroup above, or at last the machine, counted a
+ * kill while a process of the flight ended by a SIGKILL that we did not send. It is the outcome
+ * when the command failed of it, by the signal or by an exit code that its dead child caused; a
+ * command that ended well in spite of it has ended well, with the kill among the evidence.
  */
 #include "outcome.h"
 
@@ -49,7 +49,8 @@ __attribute__((format(printf, 2, 3))) static void add_evidence(struct mf_verdict
     mf_buffer_puts(line, text);
 }
 
-/* ---- out of memory ------------------------------------------------------------------------------ */
+/* ---- out of memory ------------------------------------------------------------------------------
+ */
 
 static bool counted(uint64_t value)
 {
@@ -128,7 +129,8 @@ static void say_out_of_memory(const struct mf_ending *ending, struct mf_buffer *
     }
 }
 
-/* ---- the rest ----------------------------------------------------------------------------------- */
+/* ---- the rest -----------------------------------------------------------------------------------
+ */
 
 static void judge_start_failure(const struct mf_ending *ending, struct mf_verdict *verdict)
 {

@@ -13,13 +13,14 @@
 
 /* What is known; UINT64_MAX, "" and 0 for what is not. */
 struct mf_ending {
-    const char *command;  /* argv[0] */
-    int exec_error;       /* an errno: it could not be started */
+    const char *command; /* argv[0] */
+    int exec_error;      /* an errno: it could not be started */
     bool status_known;
-    int status;           /* as from wait(2) */
-    int64_t timeout_ns;   /* it was ended for time after this long; 0: not */
+    int status;            /* as from wait(2) */
+    int64_t timeout_ns;    /* it was ended for time after this long; 0: not */
     int64_t kill_after_ns; /* and SIGKILL had to follow after that; 0: not */
-    int forwarded_signal; /* the last signal that was passed on to it, or that its terminal sent it */
+    int forwarded_signal;  /* the last signal that was passed on to it, or that its terminal sent it
+                            */
     int32_t forwarded_from; /* pid of its sender; 0: the terminal */
 
     uint64_t cgroup_oom_kills;   /* counted in the flight's own cgroup */
@@ -32,7 +33,8 @@ struct mf_ending {
     uint64_t memory_limit_bytes;
     uint64_t memory_peak_bytes;
     uint64_t limit_hits;
-    char victim_comm[64]; /* the largest process that was killed for memory, or the largest of all */
+    char
+        victim_comm[64]; /* the largest process that was killed for memory, or the largest of all */
     uint64_t victim_rss_bytes;
     int64_t victim_at_ns; /* -1: not known */
     bool victim_known;    /* it is known to have been killed */

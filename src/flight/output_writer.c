@@ -2,10 +2,10 @@
  *
  * output_writer.c -- see output_writer.h; the format is in docs/formats.md.
  *
- * A flood keeps its head and its tail: after half of the limit output goes into two tail files in turn,
- * of a quarter each, and the older one is emptied when the newer is full. So at any moment, also after a
- * SIGKILL, between a quarter and a half of the limit of the newest output is there. The readers see the
- * gap by the offsets in the streams.
+ * A flood keeps its head and its tail: after half of the limit output goes into two tail files in
+ * turn, of a quarter each, and the older one is emptied when the newer is full. So at any moment,
+ * also after a SIGKILL, between a quarter and a half of the limit of the newest output is there.
+ * The readers see the gap by the offsets in the streams.
  *
  * One mutex: appends of two streams are seldom at the same time, and short.
  */
@@ -22,10 +22,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OUTPUT_KIND  0x54554F4Du /* the log's tag, "MOUT" */
-#define HEADER_LEN   24
-#define TAILS        2
-#define LIMIT_MIN    65536
+#define OUTPUT_KIND 0x54554F4Du /* the log's tag, "MOUT" */
+#define HEADER_LEN  24
+#define TAILS       2
+#define LIMIT_MIN   65536
 
 struct segment {
     struct mf_reclog *log; /* NULL: not open */
@@ -111,7 +111,8 @@ static void switch_tail(struct mf_output_writer *output)
         mf_free(path);
     }
     if (open_segment(output, name, segment, NULL) < 0) {
-        memset(segment, 0, sizeof *segment); /* what follows is lost, and the next try is here again */
+        memset(segment, 0,
+               sizeof *segment); /* what follows is lost, and the next try is here again */
     }
     output->tail = next;
 }
@@ -153,8 +154,8 @@ void mf__output_append(struct mf_output_writer *output, enum mf_flight_stream st
     mf_mutex_lock(&output->mutex);
     struct mf_flight_stream_totals *totals = &output->totals[stream];
     while (len > 0) {
-        /* Times rise from record to record, so that the first ones tell which tail is the newer: two
-         * threads may come here in another order than they looked at the clock. */
+        /* Times rise from record to record, so that the first ones tell which tail is the newer:
+         * two threads may come here in another order than they looked at the clock. */
         t_ns = t_ns > output->last_ns ? t_ns : output->last_ns + 1;
         output->last_ns = t_ns;
         mf_store_u64(header + 8, (uint64_t)t_ns);
@@ -163,8 +164,8 @@ void mf__output_append(struct mf_output_writer *output, enum mf_flight_stream st
         const size_t piece = len < room ? len : (size_t)room;
         const struct mf_reclog_part parts[] = {{header, sizeof header}, {at, piece}};
         mf_store_u64(header + 16, totals->bytes);
-        if (segment->log != NULL && mf_reclog_append_parts(segment->log, 0, parts,
-                                                           MF_ARRAY_LEN(parts), NULL, NULL) == 0) {
+        if (segment->log != NULL &&
+            mf_reclog_append_parts(segment->log, 0, parts, MF_ARRAY_LEN(parts), NULL, NULL) == 0) {
             segment->bytes += piece;
             segment->of_stream[stream] += piece;
         } else {
@@ -178,8 +179,7 @@ void mf__output_append(struct mf_output_writer *output, enum mf_flight_stream st
     mf_mutex_unlock(&output->mutex);
 }
 
-void mf__output_totals(struct mf_output_writer *output,
-                       struct mf_flight_stream_totals *ret_totals)
+void mf__output_totals(struct mf_output_writer *output, struct mf_flight_stream_totals *ret_totals)
 {
     mf_mutex_lock(&output->mutex);
     memcpy(ret_totals, output->totals, sizeof output->totals);

@@ -2,15 +2,16 @@
  *
  * pump.c -- see pump.h.
  *
- * A thread per stream, so that a consumer who reads one stream slowly holds up the other as little as it
- * would without us, and sampling not at all. Bytes are passed on before they are kept.
+ * A thread per stream, so that a consumer who reads one stream slowly holds up the other as little
+ * as it would without us, and sampling not at all. Bytes are passed on before they are kept.
  *
- * Pace. A program that writes line by line would wake us for each line, which costs it more than the
- * writing. So the first bytes after a pause are passed on at once, and while more come quickly in small
- * pieces we look once in a millisecond: the pipe (1 MiB) fills meanwhile, and nobody has to be woken.
+ * Pace. A program that writes line by line would wake us for each line, which costs it more than
+ * the writing. So the first bytes after a pause are passed on at once, and while more come quickly
+ * in small pieces we look once in a millisecond: the pipe (1 MiB) fills meanwhile, and nobody has
+ * to be woken.
  *
- * read(2) and write(2), not splice(2) and tee(2): the bytes need a header and a checksum in the log, so
- * they pass through this process anyway, and one copy out of the pipe is what that costs.
+ * read(2) and write(2), not splice(2) and tee(2): the bytes need a header and a checksum in the
+ * log, so they pass through this process anyway, and one copy out of the pipe is what that costs.
  */
 #include "pump.h"
 
@@ -21,9 +22,10 @@
 
 #include <errno.h>
 
-#define BUFFER_BYTES   (128 << 10)
-#define PACE_NS        MF_NS_PER_MS
-#define SMALL_BYTES    2048 /* a pseudo-terminal gives at most 4095 at once, however much is waiting */
+#define BUFFER_BYTES (128 << 10)
+#define PACE_NS      MF_NS_PER_MS
+#define SMALL_BYTES  2048 /* a pseudo-terminal gives at most 4095 at once, however much is waiting \
+                           */
 #define READS_AFTER_STOP 64 /* of somebody who never stops writing */
 
 static int64_t now_ns(const struct mf_pump *pump)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * pump.h -- a thread that passes one stream of the command's output on to where it would have gone, and
- * keeps a copy. */
+ * pump.h -- a thread that passes one stream of the command's output on to where it would have gone,
+ * and keeps a copy. */
 #ifndef FLIGHT_PUMP_H
 #define FLIGHT_PUMP_H
 
@@ -36,7 +36,8 @@ struct mf_pump {
 int mf__pump_start(struct mf_pump *pump, struct mf_errinfo *err);
 /* Takes what is there now, then stops. */
 void mf__pump_stop(struct mf_pump *pump);
-/* Waits for the thread and frees what is its. With MF_PUMP_STOPPED `source` is the caller's again. */
+/* Waits for the thread and frees what is its. With MF_PUMP_STOPPED `source` is the caller's again.
+ */
 void mf__pump_join(struct mf_pump *pump);
 
 #endif

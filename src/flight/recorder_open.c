@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * recorder_open.c -- what has to be there before the command starts: the place on the ladder, the flight
- * directory and its files.
+ * recorder_open.c -- what has to be there before the command starts: the place on the ladder, the
+ * flight directory and its files.
  *
- * Order. The ladder first, for flight.json says where we stand; the directory under the name .new-<id>,
- * with the lock taken and flight.json in it, then renamed: a reader finds a flight whole or not at all.
- * Nothing is synced here, so that a short command does not wait for the disk; a thread does it meanwhile.
+ * Order. The ladder first, for flight.json says where we stand; the directory under the name
+ * .new-<id>, with the lock taken and flight.json in it, then renamed: a reader finds a flight whole
+ * or not at all. Nothing is synced here, so that a short command does not wait for the disk; a
+ * thread does it meanwhile.
  */
 #include "recorder.h"
 
@@ -25,7 +26,8 @@
 
 #define RESERVE_BYTES 65536
 
-/* ---- texts of the description ------------------------------------------------------------------- */
+/* ---- texts of the description -------------------------------------------------------------------
+ */
 
 static char **copy_list(const char *const *texts)
 {
@@ -132,8 +134,7 @@ static int describe(struct mf_recorder *recorder, struct mf_errinfo *err)
     info->host_cpus = recorder->host.cpus;
     info->host_memory_bytes = recorder->host.memory_bytes;
     if (info->name == NULL || info->tags == NULL || info->command == NULL || info->cwd == NULL ||
-        info->env == NULL || info->host == NULL || info->kernel == NULL ||
-        info->boot_id == NULL) {
+        info->env == NULL || info->host == NULL || info->kernel == NULL || info->boot_id == NULL) {
         return mf_fail(err, -ENOMEM, "no memory to describe the flight");
     }
     int ret = make_id(info, err);
@@ -160,7 +161,8 @@ static int describe(struct mf_recorder *recorder, struct mf_errinfo *err)
                : mf_fail(err, -ENOMEM, "no memory to describe the flight");
 }
 
-/* ---- the ladder --------------------------------------------------------------------------------- */
+/* ---- the ladder ---------------------------------------------------------------------------------
+ */
 
 static int make_cgroup(struct mf_recorder *recorder, struct mf_errinfo *err)
 {
@@ -193,8 +195,8 @@ static int climb(struct mf_recorder *recorder, struct mf_errinfo *err)
     if (want_records && recorder->connector != NULL) {
         (void)mf_taskstats_open(&recorder->taskstats, &why[2]);
     } else {
-        (void)mf_fail(&why[2], MF_EUNSUPPORTED, want_records ? "no process events"
-                                                             : "not asked for (--rung)");
+        (void)mf_fail(&why[2], MF_EUNSUPPORTED,
+                      want_records ? "no process events" : "not asked for (--rung)");
     }
     const bool cgroup = recorder->cgroup != NULL && mf_cgroup_has_unified(recorder->cgroup) &&
                         recorder->options.rung_max >= MF_RUNG_CGROUP;
@@ -206,8 +208,10 @@ static int climb(struct mf_recorder *recorder, struct mf_errinfo *err)
     if (cgroup) {
         ok = ok && add_text(&info->facilities, "cgroup");
     } else {
-        snprintf(text, sizeof text, "no cgroup: CPU time of the tree is summed up from its "
-                                    "processes: %.300s", why[0].msg);
+        snprintf(text, sizeof text,
+                 "no cgroup: CPU time of the tree is summed up from its "
+                 "processes: %.300s",
+                 why[0].msg);
         ok = ok && add_text(&info->blind, text);
     }
     if (recorder->cgroup != NULL && mf_cgroup_has_memory(recorder->cgroup)) {
@@ -220,15 +224,19 @@ static int climb(struct mf_recorder *recorder, struct mf_errinfo *err)
     if (recorder->connector != NULL) {
         ok = ok && add_text(&info->facilities, "connector");
     } else {
-        snprintf(text, sizeof text, "no process events: processes that live shorter than the "
-                                    "sampling interval are missed: %.300s", why[1].msg);
+        snprintf(text, sizeof text,
+                 "no process events: processes that live shorter than the "
+                 "sampling interval are missed: %.300s",
+                 why[1].msg);
         ok = ok && add_text(&info->blind, text);
     }
     if (recorder->taskstats != NULL) {
         ok = ok && add_text(&info->facilities, "taskstats");
     } else {
-        snprintf(text, sizeof text, "no exit records: the totals of a process are those of its "
-                                    "last sample: %.300s", why[2].msg);
+        snprintf(text, sizeof text,
+                 "no exit records: the totals of a process are those of its "
+                 "last sample: %.300s",
+                 why[2].msg);
         ok = ok && add_text(&info->blind, text);
     }
     if (recorder->cgroup != NULL) {
@@ -243,17 +251,17 @@ static int climb(struct mf_recorder *recorder, struct mf_errinfo *err)
     return ok ? 0 : mf_fail(err, -ENOMEM, "no memory to describe the flight");
 }
 
-/* ---- the directory ------------------------------------------------------------------------------ */
+/* ---- the directory ------------------------------------------------------------------------------
+ */
 
 /* Given back before the last writes, so that they find room on a full disk. */
 static void make_reserve(const char *dir)
 {
     char *path = mf_asprintf("%s/reserve", dir);
     struct mf_file *file = NULL;
-    if (path != NULL && mf_file_open(NULL, path,
-                                     MF_OPEN_READ | MF_OPEN_WRITE | MF_OPEN_CREATE |
-                                         MF_OPEN_EXCLUSIVE,
-                                     &file, NULL) == 0) {
+    if (path != NULL &&
+        mf_file_open(NULL, path, MF_OPEN_READ | MF_OPEN_WRITE | MF_OPEN_CREATE | MF_OPEN_EXCLUSIVE,
+                     &file, NULL) == 0) {
         (void)mf_file_allocate(file, RESERVE_BYTES, NULL);
         mf_file_close(file);
     }
@@ -266,9 +274,9 @@ static int take_lock(struct mf_recorder *recorder, const char *dir, struct mf_er
     if (path == NULL) {
         return mf_fail(err, -ENOMEM, "no memory for the flight");
     }
-    int ret = mf_file_open(NULL, path,
-                           MF_OPEN_READ | MF_OPEN_WRITE | MF_OPEN_CREATE | MF_OPEN_EXCLUSIVE,
-                           &recorder->lock, err);
+    int ret =
+        mf_file_open(NULL, path, MF_OPEN_READ | MF_OPEN_WRITE | MF_OPEN_CREATE | MF_OPEN_EXCLUSIVE,
+                     &recorder->lock, err);
     if (ret == 0) {
         ret = mf_file_lock(recorder->lock, err);
     }
@@ -326,7 +334,8 @@ static int make_directory(struct mf_recorder *recorder, struct mf_errinfo *err)
     return ret;
 }
 
-/* ---- logs --------------------------------------------------------------------------------------- */
+/* ---- logs ---------------------------------------------------------------------------------------
+ */
 
 static char *path_in(const struct mf_recorder *recorder, const char *name)
 {
@@ -338,19 +347,19 @@ static int open_logs(struct mf_recorder *recorder, struct mf_errinfo *err)
     const struct mf_env env = {.fs = mf_fs_unsynced()}; /* see flight_sync.c */
     char *events = path_in(recorder, "events.log");
     char *metrics = path_in(recorder, "metrics");
-    int ret = events == NULL || metrics == NULL ? mf_fail(err, -ENOMEM, "no memory for the flight")
-                                                : 0;
+    int ret =
+        events == NULL || metrics == NULL ? mf_fail(err, -ENOMEM, "no memory for the flight") : 0;
     if (ret == 0) {
-        ret = mf__events_open(&recorder->events, events, recorder->info->started_wall_ns, &env,
-                              err);
+        ret =
+            mf__events_open(&recorder->events, events, recorder->info->started_wall_ns, &env, err);
     }
     if (ret == 0) {
         ret = mf__output_open(recorder->dir, recorder->options.output_limit_bytes, &env,
                               &recorder->output, err);
     }
     struct mf_errinfo why = {0};
-    if (ret == 0 && mf__series_open(metrics, recorder->options.interval_ns, &env,
-                                    &recorder->series, &why) < 0) {
+    if (ret == 0 && mf__series_open(metrics, recorder->options.interval_ns, &env, &recorder->series,
+                                    &why) < 0) {
         /* The largest file by far; a flight is of use without it. */
         (void)mf__events_begin(&recorder->events, 0, "lost", 0, 0);
         mf_json_key_string(&recorder->events.json, "what", "time series");
@@ -363,7 +372,8 @@ static int open_logs(struct mf_recorder *recorder, struct mf_errinfo *err)
     return ret;
 }
 
-/* ---- the table of processes --------------------------------------------------------------------- */
+/* ---- the table of processes ---------------------------------------------------------------------
+ */
 
 static void on_end(void *context, struct mf_process *process)
 {

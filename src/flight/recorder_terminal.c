@@ -2,11 +2,11 @@
  *
  * recorder_terminal.c -- between our terminal and the one that the command has instead.
  *
- * Ours is in raw mode while we are in the foreground: what is typed passes through, and Ctrl-C or Ctrl-Z
- * become signals at the command's terminal, to whatever is in the foreground there. When the command is
- * stopped, its monitor tells us; we put our terminal back, stop like it, and when somebody continues us
- * (fg, bg, kill -CONT) the command is continued. In the background our terminal is left alone: nothing is
- * read from it and its modes are not touched.
+ * Ours is in raw mode while we are in the foreground: what is typed passes through, and Ctrl-C or
+ * Ctrl-Z become signals at the command's terminal, to whatever is in the foreground there. When the
+ * command is stopped, its monitor tells us; we put our terminal back, stop like it, and when
+ * somebody continues us (fg, bg, kill -CONT) the command is continued. In the background our
+ * terminal is left alone: nothing is read from it and its modes are not touched.
  */
 #include "recorder.h"
 
@@ -89,7 +89,8 @@ void mf__terminal_resized(struct mf_recorder *recorder)
         }
     }
     if (any) {
-        /* It had the signal from our terminal, maybe before the new size was there to be asked for. */
+        /* It had the signal from our terminal, maybe before the new size was there to be asked for.
+         */
         (void)mf_process_signal(recorder->child.pid, SIGWINCH);
     }
 }

@@ -2,9 +2,9 @@
  *
  * trace_context.c -- see trace_context.h.
  *
- * traceparent = version "-" trace-id "-" parent-id "-" flags, all lower-case hexadecimal of 2, 32, 16
- * and 2 digits. Ids of zeros only are not valid, nor is version ff. A later version may go on after
- * another dash; it is continued as version 00, as the specification asks.
+ * traceparent = version "-" trace-id "-" parent-id "-" flags, all lower-case hexadecimal of 2, 32,
+ * 16 and 2 digits. Ids of zeros only are not valid, nor is version ff. A later version may go on
+ * after another dash; it is continued as version 00, as the specification asks.
  */
 #include "trace_context.h"
 

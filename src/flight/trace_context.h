@@ -14,7 +14,8 @@ struct mf_trace_context {
     char flags[3];
 };
 
-/* A new span below the given TRACEPARENT, or of a new, sampled trace when that is NULL or not valid. */
+/* A new span below the given TRACEPARENT, or of a new, sampled trace when that is NULL or not
+ * valid. */
 int mf__trace_context_new(const char *traceparent, struct mf_trace_context *ret_context,
                           struct mf_errinfo *err);
 /* What the command gets as TRACEPARENT. */

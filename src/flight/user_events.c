@@ -2,8 +2,8 @@
  *
  * user_events.c -- see user_events.h.
  *
- * A line of at most PIPE_BUF (4096) bytes that is written in one go arrives whole, whoever else writes;
- * longer ones may be mixed with others' and then show up as text events.
+ * A line of at most PIPE_BUF (4096) bytes that is written in one go arrives whole, whoever else
+ * writes; longer ones may be mixed with others' and then show up as text events.
  */
 #include "user_events.h"
 

@@ -100,13 +100,15 @@ static uint64_t repetition(const char **at)
     return times;
 }
 
-/* What must be changed before glibc gets to see a pattern, or NULL. Its compiler builds repetitions out, so
- * that nested ones take gigabytes, or hours (`(((((a+)*+)*+)*+)*+)*`), and its matcher takes exponential time
- * for back-references. A group that ends too often would end the anchored one. */
+/* What must be changed before glibc gets to see a pattern, or NULL. Its compiler builds repetitions
+ * out, so that nested ones take gigabytes, or hours (`(((((a+)*+)*+)*+)*+)*`), and its matcher
+ * takes exponential time for back-references. A group that ends too often would end the anchored
+ * one. */
 static const char *regex_fault(const char *pattern)
 {
-    static const char *const too_large = "a simpler regular expression (at most 256 bytes, repetitions "
-                                         "nested once and of at most 1000 characters in all)";
+    static const char *const too_large =
+        "a simpler regular expression (at most 256 bytes, repetitions "
+        "nested once and of at most 1000 characters in all)";
     uint64_t sizes[REGEX_DEPTH_MAX + 1] = {0}; /* of the groups that are open */
     unsigned nested[REGEX_DEPTH_MAX + 1] = {0};
     unsigned depth = 0;
@@ -178,8 +180,10 @@ static int compile(struct cursor *cursor, struct matcher *matcher, const char *v
     if (rc != 0) {
         char reason[80];
         regerror(rc, &matcher->regex, reason, sizeof reason);
-        return mf_fail(cursor->err, MF_ESYNTAX, "selector `%.160s`, character %zu: regular expression: "
-                       "%s", cursor->text, (size_t)(value_at - cursor->text) + 1, reason);
+        return mf_fail(cursor->err, MF_ESYNTAX,
+                       "selector `%.160s`, character %zu: regular expression: "
+                       "%s",
+                       cursor->text, (size_t)(value_at - cursor->text) + 1, reason);
     }
     matcher->compiled = true;
     return 0;
@@ -190,8 +194,8 @@ static int parse_operator(struct cursor *cursor, enum match_kind *ret_kind)
     static const struct {
         const char *text;
         enum match_kind kind;
-    } operators[] = {{"=~", MATCH_REGEX}, {"!~", MATCH_NOT_REGEX}, {"!=", MATCH_NOT_EQUAL},
-                     {"=", MATCH_EQUAL}};
+    } operators[] = {
+        {"=~", MATCH_REGEX}, {"!~", MATCH_NOT_REGEX}, {"!=", MATCH_NOT_EQUAL}, {"=", MATCH_EQUAL}};
     for (size_t i = 0; i < MF_ARRAY_LEN(operators); i++) {
         const size_t len = strlen(operators[i].text);
         if (strncmp(cursor->at, operators[i].text, len) == 0) {
@@ -245,9 +249,8 @@ static int parse_matcher(struct cursor *cursor, struct matcher *matcher)
 {
     skip_space(cursor);
     const size_t len = strcspn(cursor->at, " \t\r\n=!~,{}\"");
-    if (!mf__label_name_valid(cursor->at, len) &&
-        (len < 2 || memcmp(cursor->at, "__", 2) != 0 ||
-         strspn(cursor->at, WORD_CHARACTERS) != len)) {
+    if (!mf__label_name_valid(cursor->at, len) && (len < 2 || memcmp(cursor->at, "__", 2) != 0 ||
+                                                   strspn(cursor->at, WORD_CHARACTERS) != len)) {
         return syntax_error(cursor, "a label name");
     }
     matcher->name = keep(cursor, cursor->at, len);
@@ -299,7 +302,8 @@ int mf__selector_parse(const char *text, struct mf__selector **ret_selector, str
         return mf_fail(err, MF_ESYNTAX, "the selector is longer than %d bytes", SELECTOR_BYTES_MAX);
     }
     struct mf__selector *selector = mf_calloc(1, sizeof *selector);
-    /* A name and a value are each followed by a character that is not copied; "__name__" is extra. */
+    /* A name and a value are each followed by a character that is not copied; "__name__" is extra.
+     */
     char *strings = mf_malloc(text_len + 16);
     if (selector == NULL || strings == NULL) {
         mf_free(selector);

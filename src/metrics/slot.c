@@ -8,18 +8,18 @@
 
 enum slot_mode { MODE_EMPTY = 0, MODE_CONST = 1, MODE_RANGE = 2, MODE_TOTAL = 3 };
 
-#define MODE_SHIFT     62
-#define TAG_SHIFT      54
-#define EXPONENT_BIAS  1030
-#define COUNT_BITS     19
-#define COUNT_MANTISSA 14
+#define MODE_SHIFT      62
+#define TAG_SHIFT       54
+#define EXPONENT_BIAS   1030
+#define COUNT_BITS      19
+#define COUNT_MANTISSA  14
 #define COUNT_SHIFT_MAX UINT64_C(31)
-#define OFFSET_MAX     32767       /* 15 bits */
-#define MINIMUM_MAX    8388607     /* 24 bits, signed */
-#define MEAN_STEPS     16          /* of a quantum */
-#define INCREASE_BITS  35
-#define INCREASE_DROP  (63 - INCREASE_BITS) /* low mantissa bits that are rounded away */
-#define INCREASE_MAX   (UINT64_C(0x7FEFFFFFFFFFFFFF) >> INCREASE_DROP) /* of a finite one */
+#define OFFSET_MAX      32767   /* 15 bits */
+#define MINIMUM_MAX     8388607 /* 24 bits, signed */
+#define MEAN_STEPS      16      /* of a quantum */
+#define INCREASE_BITS   35
+#define INCREASE_DROP   (63 - INCREASE_BITS) /* low mantissa bits that are rounded away */
+#define INCREASE_MAX    (UINT64_C(0x7FEFFFFFFFFFFFFF) >> INCREASE_DROP) /* of a finite one */
 
 static uint64_t double_bits(double v)
 {

@@ -2,16 +2,17 @@
  *
  * child.c -- see child.h.
  *
- * Between fork and exec the child puts everything back that we changed for ourselves: signal mask and
- * dispositions, the limit of open files, closed standard descriptors. A pipe that closes on exec brings
- * back the errno of a failed one, so that "not found" is told apart from a command that exits with 127.
+ * Between fork and exec the child puts everything back that we changed for ourselves: signal mask
+ * and dispositions, the limit of open files, closed standard descriptors. A pipe that closes on
+ * exec brings back the errno of a failed one, so that "not found" is told apart from a command that
+ * exits with 127.
  *
- * The monitor (only with a terminal): job control needs a process in the command's session that is its
- * parent and not in its group, else the kernel takes the group for orphaned and ignores Ctrl-Z. It also
- * must outlive the command: when a session's leader ends, the terminal is hung up for all. It waits for
- * the command, reports each change over a socket, and ends when the other side of the socket is gone.
- * Gone without a word of farewell means that we were killed: then it puts our terminal's modes back and
- * sends the command SIGHUP, as a terminal that is closed does.
+ * The monitor (only with a terminal): job control needs a process in the command's session that is
+ * its parent and not in its group, else the kernel takes the group for orphaned and ignores Ctrl-Z.
+ * It also must outlive the command: when a session's leader ends, the terminal is hung up for all.
+ * It waits for the command, reports each change over a socket, and ends when the other side of the
+ * socket is gone. Gone without a word of farewell means that we were killed: then it puts our
+ * terminal's modes back and sends the command SIGHUP, as a terminal that is closed does.
  */
 #include "os/child.h"
 
@@ -51,8 +52,7 @@ uint64_t mf_raise_descriptor_limit(void)
         original_files = limit;
         /* Not beyond reason: some systems have a billion. */
         limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
-        if (limit.rlim_cur > original_files.rlim_cur &&
-            setrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        if (limit.rlim_cur > original_files.rlim_cur && setrlimit(RLIMIT_NOFILE, &limit) == 0) {
             files_raised = true;
         } else {
             limit = original_files;
@@ -61,7 +61,8 @@ uint64_t mf_raise_descriptor_limit(void)
     return limit.rlim_cur;
 }
 
-/* ---- the child, before exec --------------------------------------------------------------------- */
+/* ---- the child, before exec ---------------------------------------------------------------------
+ */
 
 static void place(int descriptor, int number)
 {
@@ -114,8 +115,8 @@ static _Noreturn void become_command(const struct mf_child_spec *spec, int repor
     _exit(error == ENOENT ? 127 : 126);
 }
 
-/* As fork(), into the cgroup when the kernel can. What comes after in the child does not need what the C
- * library does around its own fork: it allocates nothing and executes at once. */
+/* As fork(), into the cgroup when the kernel can. What comes after in the child does not need what
+ * the C library does around its own fork: it allocates nothing and executes at once. */
 static pid_t fork_into(const struct mf_cgroup_entrance *cgroup, bool *ret_inside)
 {
     if (cgroup != NULL && cgroup->directory >= 0) {
@@ -167,7 +168,8 @@ static int32_t fork_command(const struct mf_child_spec *spec, int *ret_exec_erro
     return (int32_t)pid;
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------ */
+/* ---- waiting ------------------------------------------------------------------------------------
+ */
 
 static uint64_t timeval_ns(struct timeval time)
 {
@@ -240,15 +242,16 @@ int mf_reap_next(struct mf_reaped *ret_reaped)
     return reap(-1, ret_reaped);
 }
 
-/* ---- the monitor -------------------------------------------------------------------------------- */
+/* ---- the monitor --------------------------------------------------------------------------------
+ */
 
 struct started {
     int32_t pid; /* or a negative errno */
     int32_t exec_error;
 };
 
-/* Everything but the socket, our terminal and the signals is closed; what was open is not ours to keep
- * open. They move to 3, 4 and 5. */
+/* Everything but the socket, our terminal and the signals is closed; what was open is not ours to
+ * keep open. They move to 3, 4 and 5. */
 static void keep_only(int *socket, int *outer, int *signals)
 {
     int *const kept[] = {socket, outer, signals};
@@ -375,8 +378,8 @@ static int start_under_monitor(const struct mf_child_spec *spec, struct mf_child
         return mf_fail_os(err, started.pid < 0 ? started.pid : -EIO, "cannot start a process");
     }
     (void)mf_fd_set_nonblocking(ends[0]);
-    *ret_child = (struct mf_child){
-        .pid = started.pid, .monitor_pid = (int32_t)monitor, .monitor = ends[0]};
+    *ret_child =
+        (struct mf_child){.pid = started.pid, .monitor_pid = (int32_t)monitor, .monitor = ends[0]};
     *ret_exec_error = 0;
     return 0;
 }
@@ -422,7 +425,8 @@ int mf_child_monitor_next(struct mf_child *child, struct mf_reaped *ret_reaped)
     return 1;
 }
 
-/* ---- signals, and what stays behind ------------------------------------------------------------- */
+/* ---- signals, and what stays behind -------------------------------------------------------------
+ */
 
 int mf_process_signal(int32_t pid, int number)
 {
@@ -435,7 +439,8 @@ int mf_process_signal_exact(int32_t pid, uint64_t start_ticks, int number)
     if (descriptor < 0) {
         return -errno;
     }
-    /* The descriptor names one process for ever; whether it is the one that is meant is asked after. */
+    /* The descriptor names one process for ever; whether it is the one that is meant is asked
+     * after. */
     struct mf_proc *proc = NULL;
     struct mf_proc_stat stat;
     int ret = mf_proc_open(pid, false, &proc);

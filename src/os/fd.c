@@ -138,8 +138,8 @@ int mf_fd_poll(struct mf_poll_item *items, size_t count, int64_t timeout_ns)
     for (size_t i = 0; i < count; i++) {
         raw[i] = (struct pollfd){
             .fd = items[i].descriptor,
-            .events = (short)((items[i].want_read ? POLLIN : 0) |
-                              (items[i].want_write ? POLLOUT : 0)),
+            .events =
+                (short)((items[i].want_read ? POLLIN : 0) | (items[i].want_write ? POLLOUT : 0)),
         };
         if (raw[i].events == 0) {
             raw[i].fd = -1; /* a hang-up would be reported, and nobody asked */

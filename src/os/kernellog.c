@@ -3,9 +3,9 @@
  * kernellog.c -- see kernellog.h.
  *
  * The line (mm/oom_kill.c of Linux, __oom_kill_process):
- *   "Out of memory: Killed process 1234 (name) total-vm:1kB, anon-rss:2kB, file-rss:3kB, shmem-rss:4kB, ..."
- *   "Memory cgroup out of memory: Killed process 1234 (name) ..."
- * A record of /dev/kmsg has "priority,sequence,microseconds,flags;" before it. The name may hold anything.
+ *   "Out of memory: Killed process 1234 (name) total-vm:1kB, anon-rss:2kB, file-rss:3kB,
+ * shmem-rss:4kB, ..." "Memory cgroup out of memory: Killed process 1234 (name) ..." A record of
+ * /dev/kmsg has "priority,sequence,microseconds,flags;" before it. The name may hold anything.
  */
 #include "os/kernellog.h"
 
@@ -66,7 +66,8 @@ int mf_kernellog_next_oom(struct mf_kernellog *log, struct mf_oom_message *ret_m
     while (log->descriptor >= 0) {
         char record[8192]; /* the kernel's own maximum; a smaller buffer is an error */
         const ssize_t n = read(log->descriptor, record, sizeof record);
-        if (n < 0 && (errno == EPIPE || errno == EINTR)) { /* EPIPE: older records were overwritten */
+        if (n < 0 &&
+            (errno == EPIPE || errno == EINTR)) { /* EPIPE: older records were overwritten */
             continue;
         }
         if (n <= 0) {

@@ -17,8 +17,7 @@ int mf__netlink_open(struct mf_netlink *netlink, int protocol, uint32_t groups)
 {
     netlink->count = netlink->next = 0;
     netlink->offset = 0;
-    netlink->descriptor =
-        socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+    netlink->descriptor = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
     if (netlink->descriptor < 0) {
         return -errno;
     }
@@ -47,8 +46,8 @@ void mf__netlink_close(struct mf_netlink *netlink)
 int mf__netlink_send(struct mf_netlink *netlink, const void *message, size_t len)
 {
     const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-    const ssize_t n = sendto(netlink->descriptor, message, len, 0,
-                             (const struct sockaddr *)&kernel, sizeof kernel);
+    const ssize_t n = sendto(netlink->descriptor, message, len, 0, (const struct sockaddr *)&kernel,
+                             sizeof kernel);
     return n < 0 ? -errno : 0;
 }
 

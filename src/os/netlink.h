@@ -12,9 +12,9 @@
 /* A socket with a large receive buffer and a queue of datagrams read from it. */
 struct mf_netlink {
     int descriptor;
-    unsigned count;  /* datagrams in the queue */
-    unsigned next;   /* the next to give out */
-    size_t offset;   /* of the next message in that datagram */
+    unsigned count; /* datagrams in the queue */
+    unsigned next;  /* the next to give out */
+    size_t offset;  /* of the next message in that datagram */
     size_t len[MF_NETLINK_BATCH];
     _Alignas(8) uint8_t bytes[MF_NETLINK_BATCH][MF_NETLINK_LEN];
 };
@@ -23,7 +23,8 @@ struct mf_netlink {
 int mf__netlink_open(struct mf_netlink *netlink, int protocol, uint32_t groups);
 void mf__netlink_close(struct mf_netlink *netlink);
 int mf__netlink_send(struct mf_netlink *netlink, const void *message, size_t len);
-/* The next message that the kernel sent (nlmsghdr and what follows): 1, 0 when none waits, -ENOBUFS. */
+/* The next message that the kernel sent (nlmsghdr and what follows): 1, 0 when none waits,
+ * -ENOBUFS. */
 int mf__netlink_next(struct mf_netlink *netlink, const void **ret_message, size_t *ret_len);
 /* Waits up to 200 ms for a message. */
 int mf__netlink_await(struct mf_netlink *netlink, const void **ret_message, size_t *ret_len);

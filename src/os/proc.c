@@ -3,8 +3,8 @@
  * proc.c -- see proc.h.
  *
  * A process that vanishes shows up in three ways: open(2) says ENOENT, a read of an open file says
- * ESRCH, or it returns nothing (smaps_rollup of a process without memory). The first two are -ESRCH to
- * the caller; the third is MF_ESYNTAX, which callers treat as "no figure now".
+ * ESRCH, or it returns nothing (smaps_rollup of a process without memory). The first two are -ESRCH
+ * to the caller; the third is MF_ESYNTAX, which callers treat as "no figure now".
  */
 #include "os/proc.h"
 
@@ -197,8 +197,7 @@ static bool is_number(const char *name)
 int mf_proc_read_switches(struct mf_proc *proc, unsigned threads_max, uint64_t *ret_voluntary,
                           uint64_t *ret_involuntary)
 {
-    const int directory =
-        openat(proc->directory, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int directory = openat(proc->directory, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0) {
         return gone(errno);
     }
@@ -238,7 +237,8 @@ int mf_proc_read_switches(struct mf_proc *proc, unsigned threads_max, uint64_t *
 
 int mf_proc_read_descriptors(struct mf_proc *proc, uint64_t *ret_count)
 {
-    /* Since Linux 6.2 the size of the directory is the number of open descriptors; before, it is 0. */
+    /* Since Linux 6.2 the size of the directory is the number of open descriptors; before, it is 0.
+     */
     struct stat info;
     if (fstatat(proc->directory, "fd", &info, 0) != 0) {
         return gone(errno);
@@ -323,7 +323,8 @@ int mf_proc_each_child(int32_t pid, int (*visit)(void *context, int32_t pid), vo
         snprintf(children, sizeof children, "%s/%s/children", path, entry->d_name);
         ret = each_in_children(children, visit, context);
         if (ret == MF_EUNSUPPORTED && access("/proc/self/task", F_OK) == 0) {
-            /* The thread may just have ended; only a living thread tells that the file is missing. */
+            /* The thread may just have ended; only a living thread tells that the file is missing.
+             */
             char self[64];
             snprintf(self, sizeof self, "/proc/self/task/%d/children", (int)getpid());
             ret = access(self, F_OK) == 0 ? 0 : MF_EUNSUPPORTED;
@@ -379,8 +380,8 @@ void mf_host_read(struct mf_host *ret_host)
     }
     struct timespec boot;
     if (clock_gettime(CLOCK_BOOTTIME, &boot) == 0) {
-        host.boottime_offset_ns = (int64_t)boot.tv_sec * MF_NS_PER_SECOND + boot.tv_nsec -
-                                  mf_clock_monotonic_ns(NULL);
+        host.boottime_offset_ns =
+            (int64_t)boot.tv_sec * MF_NS_PER_SECOND + boot.tv_nsec - mf_clock_monotonic_ns(NULL);
     }
     host.initial_namespaces = in_initial_namespace("/proc/self/ns/pid", 0xEFFFFFFCULL) &&
                               in_initial_namespace("/proc/self/ns/user", 0xEFFFFFFDULL);

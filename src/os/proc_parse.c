@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * proc_parse.c -- the parsers of proc.h. They take exactly what the kernel writes and are fuzzed. */
+ * proc_parse.c -- the parsers of proc.h. They take exactly what the kernel writes and are fuzzed.
+ */
 #include "os/proc.h"
 
 #include <string.h>
@@ -19,8 +20,8 @@ static void skip_blanks(struct scan *scan)
     }
 }
 
-/* An unsigned decimal number; a leading '-' is allowed and gives the two's complement, as the kernel's
- * signed fields do. False at anything else or beyond 64 bits. */
+/* An unsigned decimal number; a leading '-' is allowed and gives the two's complement, as the
+ * kernel's signed fields do. False at anything else or beyond 64 bits. */
 static bool take_number(struct scan *scan, uint64_t *ret_value)
 {
     skip_blanks(scan);
@@ -148,8 +149,7 @@ int mf_proc_parse_status(const char *text, size_t len, struct mf_proc_status *re
     if (!keyed_number(text, len, "Tgid", ':', &group) ||
         !keyed_number(text, len, "Uid", ':', &uid) ||
         !keyed_number(text, len, "voluntary_ctxt_switches", ':', &status.switches_voluntary) ||
-        !keyed_number(text, len, "nonvoluntary_ctxt_switches", ':',
-                      &status.switches_involuntary)) {
+        !keyed_number(text, len, "nonvoluntary_ctxt_switches", ':', &status.switches_involuntary)) {
         return MF_ESYNTAX;
     }
     status.thread_group = (int32_t)group;

@@ -2,9 +2,9 @@
  *
  * procevents.c -- see procevents.h.
  *
- * The kernel answers the request to listen at once, within the send, with an event of kind NONE that
- * carries an errno; in other than the initial namespaces it does not answer at all, so those are
- * recognised beforehand by the inode numbers of the namespaces.
+ * The kernel answers the request to listen at once, within the send, with an event of kind NONE
+ * that carries an errno; in other than the initial namespaces it does not answer at all, so those
+ * are recognised beforehand by the inode numbers of the namespaces.
  */
 #include "os/procevents.h"
 
@@ -23,8 +23,8 @@ struct mf_procevents {
     struct mf_netlink netlink;
 };
 
-/* The connector's event inside a netlink message, copied out: it is not aligned there. Members that the
- * kernel did not send are zero. */
+/* The connector's event inside a netlink message, copied out: it is not aligned there. Members that
+ * the kernel did not send are zero. */
 static bool take_event(const void *message, size_t len, struct proc_event *ret_event)
 {
     const size_t head = NLMSG_HDRLEN + sizeof(struct cn_msg);
@@ -119,8 +119,9 @@ int mf_procevents_open(struct mf_procevents **ret_events, struct mf_errinfo *err
     struct mf_host host;
     mf_host_read(&host);
     if (!host.initial_namespaces) {
-        return mf_fail(err, MF_EUNSUPPORTED,
-                       "process events are not delivered inside a container (pid or user namespace)");
+        return mf_fail(
+            err, MF_EUNSUPPORTED,
+            "process events are not delivered inside a container (pid or user namespace)");
     }
     struct mf_procevents *events = mf_malloc(sizeof *events);
     if (events == NULL) {
@@ -136,8 +137,9 @@ int mf_procevents_open(struct mf_procevents **ret_events, struct mf_errinfo *err
     if (ret < 0) {
         mf_free(events);
         if (ret == -EPERM || ret == -EACCES) {
-            return mf_fail(err, -EPERM, "the process event connector needs CAP_NET_ADMIN "
-                                        "before Linux 6.6");
+            return mf_fail(err, -EPERM,
+                           "the process event connector needs CAP_NET_ADMIN "
+                           "before Linux 6.6");
         }
         return mf_fail(err, MF_EUNSUPPORTED, "the process event connector is not available: %s",
                        mf_strerror(ret));

@@ -42,8 +42,8 @@ int mf_terminal_save(int descriptor, struct mf_terminal *ret_terminal)
     return 0;
 }
 
-/* Changing modes from the background would stop us (SIGTTOU); callers have that signal blocked, which
- * lets the change through instead, and ask mf_terminal_in_foreground() first. */
+/* Changing modes from the background would stop us (SIGTTOU); callers have that signal blocked,
+ * which lets the change through instead, and ask mf_terminal_in_foreground() first. */
 static int set_modes(int descriptor, const struct termios *modes)
 {
     for (;;) {

@@ -2,14 +2,14 @@
  *
  * taskstats.c -- see taskstats.h.
  *
- * A record comes as TASKSTATS_CMD_NEW with TASKSTATS_TYPE_AGGR_PID { TYPE_PID, TYPE_STATS }; when the
- * last thread of a group ends, AGGR_TGID with the group's sums follows in the same or the next message.
- * That one is ignored: its fields are filled for some figures only, and the threads' own records add up
- * to the exact totals.
+ * A record comes as TASKSTATS_CMD_NEW with TASKSTATS_TYPE_AGGR_PID { TYPE_PID, TYPE_STATS }; when
+ * the last thread of a group ends, AGGR_TGID with the group's sums follows in the same or the next
+ * message. That one is ignored: its fields are filled for some figures only, and the threads' own
+ * records add up to the exact totals.
  *
- * CPU time: ac_utime and ac_stime count the clock ticks that hit the thread, so a thread of 1 ms has
- * mostly none; cpu_run_virtual_total is the scheduler's own sum in nanoseconds. The exact sum is divided
- * in the ratio of the ticks, as the kernel does for getrusage(2) (cputime_adjust in
+ * CPU time: ac_utime and ac_stime count the clock ticks that hit the thread, so a thread of 1 ms
+ * has mostly none; cpu_run_virtual_total is the scheduler's own sum in nanoseconds. The exact sum
+ * is divided in the ratio of the ticks, as the kernel does for getrusage(2) (cputime_adjust in
  * kernel/sched/cputime.c: all is user time without system ticks, and the reverse).
  */
 #include "os/taskstats.h"
@@ -30,7 +30,8 @@ struct mf_taskstats {
     struct mf_netlink netlink;
 };
 
-/* ---- attributes --------------------------------------------------------------------------------- */
+/* ---- attributes ---------------------------------------------------------------------------------
+ */
 
 struct attributes {
     const uint8_t *at;
@@ -38,7 +39,8 @@ struct attributes {
 };
 
 /* The next attribute: false at the end; a bad length ends too. */
-static bool next_attribute(struct attributes *list, unsigned *ret_type, struct attributes *ret_value)
+static bool next_attribute(struct attributes *list, unsigned *ret_type,
+                           struct attributes *ret_value)
 {
     struct nlattr header;
     if (list->left < sizeof header) {
@@ -67,7 +69,8 @@ static bool find_attribute(struct attributes list, unsigned type, struct attribu
     return false;
 }
 
-/* ---- parsing ------------------------------------------------------------------------------------ */
+/* ---- parsing ------------------------------------------------------------------------------------
+ */
 
 static void split_cpu_time(const struct taskstats *stats, struct mf_task_record *record)
 {
@@ -146,7 +149,8 @@ int mf_taskstats_parse(const void *message, size_t len, struct mf_task_record *r
                                                                    : MF_ESYNTAX;
 }
 
-/* ---- the socket --------------------------------------------------------------------------------- */
+/* ---- the socket ---------------------------------------------------------------------------------
+ */
 
 struct request {
     struct nlmsghdr header;

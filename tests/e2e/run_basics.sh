@@ -70,7 +70,8 @@ $run --merge -- sh -c 'for i in 1 2 3 4 5 6 7 8 9; do echo o$i; echo e$i >&2; do
 expect 0 sh -c "$run -- sh -c 'test -e /proc/self/fd/0 && exit 1; exit 0' <&-"
 expect 0 sh -c "$run -- sh -c 'echo x 2>/dev/null && exit 1; exit 0' >&-"
 expect 0 sh -c "$run -- sh -c 'echo x >&2 && exit 1; exit 0' 2>&-"
-$run --name pipe -- sh -c 'trap "" PIPE; for i in $(seq 100000); do echo line $i || exit 33; done' 2>/dev/null | head -1 >/dev/null
+$run --name pipe -- sh -c 'trap "" PIPE; for i in $(seq 100000); do echo line $i || exit 33; done' \
+    2>/dev/null | head -1 >/dev/null
 [ "${PIPESTATUS[0]}" -eq 33 ] || complain "a consumer that is gone was not told: ${PIPESTATUS[*]}"
 $run -- yes 2>/dev/null | head -1 >/dev/null
 [ "${PIPESTATUS[0]}" -eq 141 ] || complain "yes was not ended by SIGPIPE: ${PIPESTATUS[*]}"

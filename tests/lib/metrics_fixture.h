@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * metrics_fixture.h -- what the tests of the metrics store share: a directory, a clock of the test's own,
- * a store in it, and short ways to record and to ask. */
+ * metrics_fixture.h -- what the tests of the metrics store share: a directory, a clock of the
+ * test's own, a store in it, and short ways to record and to ask. */
 #ifndef TESTS_METRICS_FIXTURE_H
 #define TESTS_METRICS_FIXTURE_H
 
@@ -106,7 +106,8 @@ static inline void fixture_close(struct fixture *f)
     }
 }
 
-static inline mf_series fixture_series(struct fixture *f, enum mf_series_type type, const char *name)
+static inline mf_series fixture_series(struct fixture *f, enum mf_series_type type,
+                                       const char *name)
 {
     const struct mf_series_spec spec = {.type = type, .name = name};
     struct mf_errinfo err = {0};
@@ -118,7 +119,8 @@ static inline mf_series fixture_series(struct fixture *f, enum mf_series_type ty
     return series;
 }
 
-static inline void fixture_record(struct fixture *f, mf_series series, double value, int64_t wall_ns)
+static inline void fixture_record(struct fixture *f, mf_series series, double value,
+                                  int64_t wall_ns)
 {
     const int rc = mf_metrics_record_at(f->store, series, value, wall_ns);
     if (rc != 0) {
@@ -127,8 +129,8 @@ static inline void fixture_record(struct fixture *f, mf_series series, double va
 }
 
 /* Asks a reader of its own; the caller frees the result. */
-static inline struct mf_metrics_result *fixture_ask(struct fixture *f, const char *selector, int tier,
-                                                    int64_t start_ns, int64_t end_ns)
+static inline struct mf_metrics_result *fixture_ask(struct fixture *f, const char *selector,
+                                                    int tier, int64_t start_ns, int64_t end_ns)
 {
     struct mf_metrics_reader *reader = NULL;
     struct mf_errinfo err = {0};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * prop_flight_output.c -- whatever is written, in whatever pieces, under whatever limit: what is kept is
- * the beginning and the end of each stream, byte for byte at its offset, and what is not kept is counted. */
+ * prop_flight_output.c -- whatever is written, in whatever pieces, under whatever limit: what is
+ * kept is the beginning and the end of each stream, byte for byte at its offset, and what is not
+ * kept is counted. */
 #include "cmocka_all.h"
 
 #include "output_writer.h"
@@ -97,7 +98,8 @@ static void one_round(struct mf_rng *rng, int round)
         lost += totals[i].lost_bytes;
         free(streams[i].bytes);
     }
-    /* Nothing is lost within half of the limit; never more than the limit is kept; the newest quarter is. */
+    /* Nothing is lost within half of the limit; never more than the limit is kept; the newest
+     * quarter is. */
     assert_true(kept <= limit);
     assert_true(limited || lost == 0);
     assert_true(lost == 0 || kept >= limit / 2 + limit / 4);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_os_cgroup.c -- where our cgroups are, told from the texts of the kernel; and, where permitted, one
- * of our own from its making to its end. */
+ * test_os_cgroup.c -- where our cgroups are, told from the texts of the kernel; and, where
+ * permitted, one of our own from its making to its end. */
 #include "cmocka_all.h"
 
 #include "os/cgroup.h"
@@ -23,10 +23,10 @@ static struct mf_cgroup_places places_of(const char *mountinfo, const char *memb
 static void version_2_alone(void **state)
 {
     (void)state;
-    const struct mf_cgroup_places p =
-        places_of("22 1 0:20 / / rw - ext4 /dev/vda rw\n"
-                  "30 22 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n",
-                  "0::/user.slice/user-1000.slice/session-2.scope\n");
+    const struct mf_cgroup_places p = places_of(
+        "22 1 0:20 / / rw - ext4 /dev/vda rw\n"
+        "30 22 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n",
+        "0::/user.slice/user-1000.slice/session-2.scope\n");
     assert_string_equal(p.unified, "/sys/fs/cgroup/user.slice/user-1000.slice/session-2.scope");
     assert_string_equal(p.memory_v1, "");
 }
@@ -34,9 +34,10 @@ static void version_2_alone(void **state)
 static void hybrid(void **state)
 {
     (void)state;
-    static const char mounts[] = "40 30 0:30 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
-                                 "41 30 0:31 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
-                                 "42 30 0:32 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+    static const char mounts[] =
+        "40 30 0:30 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+        "41 30 0:31 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
+        "42 30 0:32 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
     const struct mf_cgroup_places p = places_of(mounts, "5:memory:/a/b\n4:cpu,cpuacct:/c\n0::/\n");
     assert_string_equal(p.unified, "/sys/fs/cgroup/unified");
     assert_string_equal(p.memory_v1, "/sys/fs/cgroup/memory/a/b");
@@ -46,12 +47,14 @@ static void containers(void **state)
 {
     (void)state;
     /* Without a namespace: the mount shows the container's part, the path is the host's. */
-    struct mf_cgroup_places p = places_of("5 1 0:3 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n",
-                                          "0::/docker/abc\n");
+    struct mf_cgroup_places p = places_of(
+        "5 1 0:3 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n", "0::/docker/abc\n");
     assert_string_equal(p.unified, "/sys/fs/cgroup");
-    p = places_of("5 1 0:3 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n", "0::/docker/abc/x\n");
+    p = places_of("5 1 0:3 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n",
+                  "0::/docker/abc/x\n");
     assert_string_equal(p.unified, "/sys/fs/cgroup/x");
-    p = places_of("5 1 0:3 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n", "0::/docker/abcd\n");
+    p = places_of("5 1 0:3 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n",
+                  "0::/docker/abcd\n");
     assert_string_equal(p.unified, "");
     /* With one that we are not inside of. */
     p = places_of("5 1 0:3 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n", "0::/../other\n");
@@ -63,11 +66,12 @@ static void containers(void **state)
 static void odd_texts(void **state)
 {
     (void)state;
-    const struct mf_cgroup_places p =
-        places_of("bad\n1 2\n\n5 1 0:3 / /mnt/with\\040blank\\012 rw - cgroup2 none rw", "0::/a:b\nx\n::\n");
+    const struct mf_cgroup_places p = places_of(
+        "bad\n1 2\n\n5 1 0:3 / /mnt/with\\040blank\\012 rw - cgroup2 none rw", "0::/a:b\nx\n::\n");
     assert_string_equal(p.unified, "/mnt/with blank\n/a:b");
     assert_string_equal(places_of("", "").unified, "");
-    assert_string_equal(places_of("5 1 0:3 / /m rw - cgroup2 none rw\n", "1:name=systemd:/\n").unified, "");
+    assert_string_equal(
+        places_of("5 1 0:3 / /m rw - cgroup2 none rw\n", "1:name=systemd:/\n").unified, "");
 }
 
 static void a_place_that_is_not_one(void **state)
@@ -78,7 +82,8 @@ static void a_place_that_is_not_one(void **state)
     const struct mf_cgroup_places nowhere = {.unified = ""};
     assert_int_equal(mf_cgroup_create(&nowhere, "x", 0, &cgroup, &err), MF_EUNSUPPORTED);
     assert_true(strstr(err.msg, "no cgroup2 file system") != NULL);
-    /* An ordinary directory: the new one does not get the files of a cgroup, and is taken away again. */
+    /* An ordinary directory: the new one does not get the files of a cgroup, and is taken away
+     * again. */
     char directory[] = "/tmp/mayfly-test-XXXXXX";
     assert_non_null(mkdtemp(directory));
     struct mf_cgroup_places ordinary = {.unified = ""};
@@ -130,7 +135,8 @@ static void one_of_our_own(void **state)
     }
     char path[MF_CGROUP_PATH_LEN];
     snprintf(path, sizeof path, "%s",
-             mf_cgroup_has_unified(cgroup) ? mf_cgroup_path(cgroup) : mf_cgroup_memory_v1_path(cgroup));
+             mf_cgroup_has_unified(cgroup) ? mf_cgroup_path(cgroup)
+                                           : mf_cgroup_memory_v1_path(cgroup));
     int members = 0;
     assert_int_equal(mf_cgroup_each(cgroup, count, &members), 0);
     assert_int_equal(members, 0);
@@ -177,9 +183,12 @@ static void one_of_our_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(version_2_alone), cmocka_unit_test(hybrid),
-        cmocka_unit_test(containers),      cmocka_unit_test(odd_texts),
-        cmocka_unit_test(a_place_that_is_not_one), cmocka_unit_test(one_of_our_own),
+        cmocka_unit_test(version_2_alone),
+        cmocka_unit_test(hybrid),
+        cmocka_unit_test(containers),
+        cmocka_unit_test(odd_texts),
+        cmocka_unit_test(a_place_that_is_not_one),
+        cmocka_unit_test(one_of_our_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,7 +105,8 @@ static void descriptors(void **state)
 {
     (void)state;
     char text[4096];
-    const char *const list[] = {"sh", "-c", "ls /proc/self/fd; test -e /proc/self/fd/0 || echo no 0", NULL};
+    const char *const list[] = {"sh", "-c",
+                                "ls /proc/self/fd; test -e /proc/self/fd/0 || echo no 0", NULL};
     struct mf_child_spec spec = spec_of(list);
     const int inherited = open("/dev/null", O_RDONLY); /* the caller's, as a jobserver's */
     const int ours = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -233,7 +234,8 @@ static void a_signal_for_one_process_only(void **state)
             pause();
         }
     }
-    assert_int_equal(mf_process_signal_exact(pid, 1, SIGKILL), -ESRCH); /* another had started then */
+    assert_int_equal(mf_process_signal_exact(pid, 1, SIGKILL),
+                     -ESRCH); /* another had started then */
     assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
     char path[64];
     char text[1024];
@@ -264,7 +266,8 @@ static void what_stays_behind(void **state)
     char text[8] = "";
     size_t len = 0;
     assert_int_equal(mf_fd_pipe(pipe_ends, 0), 0);
-    const int pid = mf_process_leave_behind(&pipe_ends[1], 1, write_when_everything_is_closed, pipe_ends);
+    const int pid =
+        mf_process_leave_behind(&pipe_ends[1], 1, write_when_everything_is_closed, pipe_ends);
     assert_true(pid > 0);
     mf_fd_close(&pipe_ends[1]);
     assert_int_equal(mf_fd_read(pipe_ends[0], text, sizeof text, &len), 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_os_netlink.c -- process events and exit records: what the parsers take of the messages of old, new
- * and future kernels, and, where permitted, what the kernel says of a child that lives a moment. */
+ * test_os_netlink.c -- process events and exit records: what the parsers take of the messages of
+ * old, new and future kernels, and, where permitted, what the kernel says of a child that lives a
+ * moment. */
 #include "cmocka_all.h"
 
 #include "os/procevents.h"
@@ -18,11 +19,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- process events ----------------------------------------------------------------------------- */
+/* ---- process events -----------------------------------------------------------------------------
+ */
 
 static size_t make_event(uint8_t *message, const struct proc_event *event, size_t event_len)
 {
-    struct nlmsghdr header = {.nlmsg_len = (uint32_t)(NLMSG_HDRLEN + sizeof(struct cn_msg) + event_len),
+    struct nlmsghdr header = {.nlmsg_len =
+                                  (uint32_t)(NLMSG_HDRLEN + sizeof(struct cn_msg) + event_len),
                               .nlmsg_type = NLMSG_DONE};
     struct cn_msg connector = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .len = (uint16_t)event_len};
     memcpy(message, &header, sizeof header);
@@ -39,20 +42,23 @@ static void events_of_each_kind(void **state)
     struct proc_event raw = {.what = PROC_EVENT_FORK, .timestamp_ns = 99};
     raw.event_data.fork.parent_tgid = 10;
     raw.event_data.fork.child_pid = raw.event_data.fork.child_tgid = 20;
-    assert_int_equal(mf_procevents_parse(message, make_event(message, &raw, sizeof raw), &event), 1);
+    assert_int_equal(mf_procevents_parse(message, make_event(message, &raw, sizeof raw), &event),
+                     1);
     assert_int_equal(event.kind, MF_PROCEVENT_FORK);
     assert_int_equal(event.monotonic_ns, 99);
     assert_int_equal(event.parent, 10);
     assert_int_equal(event.tgid, 20);
     raw.event_data.fork.child_pid = 21;
-    assert_int_equal(mf_procevents_parse(message, make_event(message, &raw, sizeof raw), &event), 1);
+    assert_int_equal(mf_procevents_parse(message, make_event(message, &raw, sizeof raw), &event),
+                     1);
     assert_int_equal(event.kind, MF_PROCEVENT_CLONE);
     assert_int_equal(event.tid, 21);
 
     raw = (struct proc_event){.what = PROC_EVENT_COMM};
     raw.event_data.comm.process_pid = raw.event_data.comm.process_tgid = 5;
     memset(raw.event_data.comm.comm, 'x', sizeof raw.event_data.comm.comm);
-    assert_int_equal(mf_procevents_parse(message, make_event(message, &raw, sizeof raw), &event), 1);
+    assert_int_equal(mf_procevents_parse(message, make_event(message, &raw, sizeof raw), &event),
+                     1);
     assert_string_equal(event.comm, "xxxxxxxxxxxxxxxx"); /* ended even when the kernel's is not */
 
     raw = (struct proc_event){.what = PROC_EVENT_EXIT};
@@ -60,12 +66,14 @@ static void events_of_each_kind(void **state)
     raw.event_data.exit.process_tgid = 5;
     raw.event_data.exit.exit_code = 0x8b;
     /* Before Linux 4.18 the event has no parent. */
-    assert_int_equal(mf_procevents_parse(message, make_event(message, &raw, sizeof raw - 8), &event), 1);
+    assert_int_equal(
+        mf_procevents_parse(message, make_event(message, &raw, sizeof raw - 8), &event), 1);
     assert_int_equal(event.kind, MF_PROCEVENT_EXIT);
     assert_int_equal(event.status, 0x8b);
 
     raw = (struct proc_event){.what = PROC_EVENT_UID};
-    assert_int_equal(mf_procevents_parse(message, make_event(message, &raw, sizeof raw), &event), 0);
+    assert_int_equal(mf_procevents_parse(message, make_event(message, &raw, sizeof raw), &event),
+                     0);
 }
 
 static void events_that_are_none(void **state)
@@ -89,7 +97,8 @@ static void events_that_are_none(void **state)
     assert_int_equal(mf_procevents_parse(message, len, &event), MF_ESYNTAX);
 }
 
-/* ---- exit records ------------------------------------------------------------------------------- */
+/* ---- exit records -------------------------------------------------------------------------------
+ */
 
 static size_t put_attribute(uint8_t *at, uint16_t type, const void *bytes, size_t len)
 {
@@ -144,8 +153,8 @@ static void records_of_all_versions(void **state)
     struct mf_task_record record;
     struct taskstats stats = sample_stats(12);
     assert_int_equal(
-        mf_taskstats_parse(message, make_record(message, TASKSTATS_TYPE_AGGR_PID, &stats, sizeof stats),
-                           &record),
+        mf_taskstats_parse(
+            message, make_record(message, TASKSTATS_TYPE_AGGR_PID, &stats, sizeof stats), &record),
         1);
     assert_int_equal(record.tid, 31);
     assert_int_equal(record.tgid, 30);
@@ -162,7 +171,8 @@ static void records_of_all_versions(void **state)
     stats = sample_stats(9);
     const size_t old_len = offsetof(struct taskstats, ac_btime64);
     assert_int_equal(
-        mf_taskstats_parse(message, make_record(message, TASKSTATS_TYPE_AGGR_PID, &stats, old_len), &record),
+        mf_taskstats_parse(message, make_record(message, TASKSTATS_TYPE_AGGR_PID, &stats, old_len),
+                           &record),
         1);
     assert_int_equal(record.tgid, 0);
     assert_int_equal(record.switches_voluntary, 5);
@@ -172,8 +182,8 @@ static void records_of_all_versions(void **state)
     stats = sample_stats(99);
     memcpy(future, &stats, sizeof stats);
     assert_int_equal(
-        mf_taskstats_parse(message, make_record(message, TASKSTATS_TYPE_AGGR_PID, future, sizeof future),
-                           &record),
+        mf_taskstats_parse(
+            message, make_record(message, TASKSTATS_TYPE_AGGR_PID, future, sizeof future), &record),
         1);
     assert_int_equal(record.tgid, 30);
 }
@@ -184,10 +194,10 @@ static void cpu_time_is_split_as_the_kernel_does(void **state)
     static const struct {
         uint64_t user_us, system_us, exact_ns, want_user, want_system;
     } cases[] = {
-        {0, 0, 900, 900, 0},          /* no tick hit it */
-        {0, 4000, 900, 0, 900},       /* only system ticks */
-        {4000, 0, 900, 900, 0},       /* only user ticks */
-        {4000, 4000, 900, 450, 450},  /* halves */
+        {0, 0, 900, 900, 0},               /* no tick hit it */
+        {0, 4000, 900, 0, 900},            /* only system ticks */
+        {4000, 0, 900, 900, 0},            /* only user ticks */
+        {4000, 4000, 900, 450, 450},       /* halves */
         {4000, 8000, 0, 4000000, 8000000}, /* a kernel without the exact sum */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -212,13 +222,14 @@ static void records_that_are_none(void **state)
     struct taskstats stats = sample_stats(13);
     /* The sums of a group repeat what the threads' records had. */
     assert_int_equal(
-        mf_taskstats_parse(message, make_record(message, TASKSTATS_TYPE_AGGR_TGID, &stats, sizeof stats),
-                           &record),
+        mf_taskstats_parse(
+            message, make_record(message, TASKSTATS_TYPE_AGGR_TGID, &stats, sizeof stats), &record),
         0);
     /* Too short to have what is needed. */
-    assert_int_equal(
-        mf_taskstats_parse(message, make_record(message, TASKSTATS_TYPE_AGGR_PID, &stats, 100), &record),
-        MF_ESYNTAX);
+    assert_int_equal(mf_taskstats_parse(message,
+                                        make_record(message, TASKSTATS_TYPE_AGGR_PID, &stats, 100),
+                                        &record),
+                     MF_ESYNTAX);
     const size_t len = make_record(message, TASKSTATS_TYPE_AGGR_PID, &stats, sizeof stats);
     for (size_t cut = 0; cut < len; cut++) {
         assert_true(mf_taskstats_parse(message, cut, &record) <= 0);
@@ -228,7 +239,8 @@ static void records_that_are_none(void **state)
     assert_int_equal(mf_taskstats_parse(message, 36, &record), 0);
 }
 
-/* ---- the kernel itself -------------------------------------------------------------------------- */
+/* ---- the kernel itself --------------------------------------------------------------------------
+ */
 
 static void a_moment_of_life(void **state)
 {

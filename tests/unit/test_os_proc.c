@@ -25,11 +25,12 @@ static void stat_of_an_ordinary_process(void **state)
 {
     (void)state;
     struct mf_proc_stat stat;
-    assert_int_equal(parse_stat("4242 (cc1plus) R 4200 4200 77 34816 4300 4194304 12345 6 7 8 150 25 3 4 20 "
-                                "0 9 0 987654 104857600 2560 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 "
-                                "0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
-                                &stat),
-                     0);
+    assert_int_equal(
+        parse_stat("4242 (cc1plus) R 4200 4200 77 34816 4300 4194304 12345 6 7 8 150 25 3 4 20 "
+                   "0 9 0 987654 104857600 2560 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 "
+                   "0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+                   &stat),
+        0);
     assert_int_equal(stat.pid, 4242);
     assert_string_equal(stat.comm, "cc1plus");
     assert_int_equal(stat.state, 'R');
@@ -50,7 +51,8 @@ static void stat_with_a_name_that_lies(void **state)
 {
     (void)state;
     struct mf_proc_stat stat;
-    assert_int_equal(parse_stat("7 (a) R 1 (b)\n) S 3 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 5 0 -1", &stat), 0);
+    assert_int_equal(
+        parse_stat("7 (a) R 1 (b)\n) S 3 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 5 0 -1", &stat), 0);
     assert_string_equal(stat.comm, "a) R 1 (b)\n");
     assert_int_equal(stat.state, 'S');
     assert_int_equal(stat.parent_pid, 3);
@@ -63,7 +65,15 @@ static void stat_that_is_none(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "7", "7 ", "7 (", "7 (a", "7 (a)", "7 (a) S", "7 (a) S ", "x (a) S 1 1 1",
+        "",
+        "7",
+        "7 ",
+        "7 (",
+        "7 (a",
+        "7 (a)",
+        "7 (a) S",
+        "7 (a) S ",
+        "x (a) S 1 1 1",
         "7 (a) S 3 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 5 0", /* one field short */
         "7 (a) S 3 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 99999999999999999999999 0 0",
     };
@@ -85,8 +95,9 @@ static void the_other_files(void **state)
     assert_int_equal(io.write_bytes, 4096);
     assert_int_equal(mf_proc_parse_io(io_text, 40, &io), MF_ESYNTAX);
 
-    static const char status_text[] = "Name:\tx\nTgid:\t12\nUid:\t1000\t0\t0\t0\nVmHWM:\t  300 kB\n"
-                                      "voluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t6\n";
+    static const char status_text[] =
+        "Name:\tx\nTgid:\t12\nUid:\t1000\t0\t0\t0\nVmHWM:\t  300 kB\n"
+        "voluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t6\n";
     struct mf_proc_status status;
     assert_int_equal(mf_proc_parse_status(status_text, strlen(status_text), &status), 0);
     assert_int_equal(status.thread_group, 12);
@@ -114,20 +125,23 @@ static void the_other_files(void **state)
 static void the_kernel_log(void **state)
 {
     (void)state;
-    static const char cgroup[] =
-        "3,1234,5678901,-;Memory cgroup out of memory: Killed process 4711 (py) (x) total-vm:534200kB, "
-        "anon-rss:510000kB, file-rss:2000kB, shmem-rss:24kB, UID:0 pgtables:1060kB oom_score_adj:0\n";
+    static const char cgroup[] = "3,1234,5678901,-;Memory cgroup out of memory: Killed process "
+                                 "4711 (py) (x) total-vm:534200kB, "
+                                 "anon-rss:510000kB, file-rss:2000kB, shmem-rss:24kB, UID:0 "
+                                 "pgtables:1060kB oom_score_adj:0\n";
     struct mf_oom_message message;
     assert_int_equal(mf_kernellog_parse_oom(cgroup, strlen(cgroup), &message), 1);
     assert_int_equal(message.pid, 4711);
     assert_string_equal(message.comm, "py) (x");
     assert_int_equal(message.rss_bytes, UINT64_C(512024) * 1024);
     assert_true(message.of_cgroup);
-    static const char machine[] = "3,1,1,-;Out of memory: Killed process 9 (a) total-vm:1kB, anon-rss:2kB";
+    static const char machine[] =
+        "3,1,1,-;Out of memory: Killed process 9 (a) total-vm:1kB, anon-rss:2kB";
     assert_int_equal(mf_kernellog_parse_oom(machine, strlen(machine), &message), 1);
     assert_false(message.of_cgroup);
-    static const char *const others[] = {"6,1,1,-;eth0: link up", "3,1,1,-;Out of memory: Killed process",
-                                         "3,1,1,-;Out of memory: Killed process -3 (a) total-vm:1kB", ""};
+    static const char *const others[] = {
+        "6,1,1,-;eth0: link up", "3,1,1,-;Out of memory: Killed process",
+        "3,1,1,-;Out of memory: Killed process -3 (a) total-vm:1kB", ""};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         assert_int_equal(mf_kernellog_parse_oom(others[i], strlen(others[i]), &message), 0);
     }
@@ -197,7 +211,8 @@ static void a_process_that_vanishes(void **state)
         kill(pid, SIGKILL);
         siginfo_t info;
         assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
-        assert_int_equal(mf_proc_read_stat(proc, &stat), 0); /* a zombie still says how much it was */
+        assert_int_equal(mf_proc_read_stat(proc, &stat),
+                         0); /* a zombie still says how much it was */
         assert_int_equal(stat.state, 'Z');
         assert_int_equal(mf_proc_read_args(proc, text, sizeof text, &len), 0);
         assert_int_equal(len, 0);

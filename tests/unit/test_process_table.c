@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * test_process_table.c -- who belongs to a flight and what each process has used, from events and records
- * in every order in which the kernel may deliver them. What is written is read back with the cursors. */
+ * test_process_table.c -- who belongs to a flight and what each process has used, from events and
+ * records in every order in which the kernel may deliver them. What is written is read back with
+ * the cursors. */
 #include "cmocka_all.h"
 
 #include "process_table.h"
@@ -71,11 +72,15 @@ static void begin(struct world *w, bool with_events, bool with_records)
     mf__processes_add_command(w->table, PID(1), 0, argv, 0);
 }
 
-static void event(struct world *w, enum mf_procevent_kind kind, int32_t tid, int32_t tgid, int32_t parent,
-                  uint32_t status)
+static void event(struct world *w, enum mf_procevent_kind kind, int32_t tid, int32_t tgid,
+                  int32_t parent, uint32_t status)
 {
-    const struct mf_procevent e = {
-        .kind = kind, .monotonic_ns = ++w->now_ns, .tid = tid, .tgid = tgid, .parent = parent, .status = status};
+    const struct mf_procevent e = {.kind = kind,
+                                   .monotonic_ns = ++w->now_ns,
+                                   .tid = tid,
+                                   .tgid = tgid,
+                                   .parent = parent,
+                                   .status = status};
     mf__processes_event(w->table, &e);
 }
 
@@ -398,7 +403,8 @@ static void scans_without_events(void **state)
     assert_string_equal(p.items[1].comm, "test_unit_proce");
     assert_false(p.items[1].start_exact);
     assert_false(p.items[1].status_known);
-    assert_true(p.items[1].args != NULL && strstr(p.items[1].args, "test_unit_process_table") != NULL);
+    assert_true(p.items[1].args != NULL &&
+                strstr(p.items[1].args, "test_unit_process_table") != NULL);
     end(&w, &p);
 }
 
@@ -448,10 +454,13 @@ static void random_events_keep_the_books(void **state)
             event(&w, MF_PROCEVENT_EXEC, pid, pid, 0, 0);
             break;
         case 3:
-            exit_event(&w, (int)mf_rng_below(&rng, 2) ? pid : PID(1000 + (int)mf_rng_below(&rng, 100)), pid == PID(1) ? PID(2) : pid, 0);
+            exit_event(&w,
+                       (int)mf_rng_below(&rng, 2) ? pid : PID(1000 + (int)mf_rng_below(&rng, 100)),
+                       pid == PID(1) ? PID(2) : pid, 0);
             break;
         case 4:
-            record(&w, (int)mf_rng_below(&rng, 2) ? pid : PID(1000 + (int)mf_rng_below(&rng, 100)), (int)mf_rng_below(&rng, 2) ? pid : 0, "n", 1, 1);
+            record(&w, (int)mf_rng_below(&rng, 2) ? pid : PID(1000 + (int)mf_rng_below(&rng, 100)),
+                   (int)mf_rng_below(&rng, 2) ? pid : 0, "n", 1, 1);
             break;
         case 5:
             pass(&w);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * defects_test.c -- the defects that were found in the store this one learned from, one test each, named
- * as in its list (D01 ...). D13 and D21 are in series_test.c, D14 in torn_test.c, D15 and D18 in
- * files_test.c, D23 with the exporters. */
+ * defects_test.c -- the defects that were found in the store this one learned from, one test each,
+ * named as in its list (D01 ...). D13 and D21 are in series_test.c, D14 in torn_test.c, D15 and D18
+ * in files_test.c, D23 with the exporters. */
 #include "metrics_fixture.h"
 
 #include "base/rng.h"
@@ -64,7 +64,8 @@ static void d02_cascade_is_complete(void **state)
         struct mf_metrics_result *result = fixture_ask(f, "g", 1, start, start + 300 * SECOND);
         assert_int_equal(result->series[0].point_count, 30);
         for (size_t i = 0; i < 30; i++) {
-            assert_int_equal(result->series[0].points[i].start_ns, start + (int64_t)i * 10 * SECOND);
+            assert_int_equal(result->series[0].points[i].start_ns,
+                             start + (int64_t)i * 10 * SECOND);
             assert_int_equal(result->series[0].points[i].count, 10);
         }
         mf_metrics_result_free(result);
@@ -356,12 +357,19 @@ static void d20_bad_schemas_are_refused(void **state)
         {.name = "s", .series_max = 1, .tier_count = 1, .tiers = {{-SECOND, 10}}},
         {.name = "s", .series_max = 1, .tier_count = 1, .tiers = {{SECOND, 1}}},
         {.name = "s", .series_max = 1, .tier_count = 2, .tiers = {{SECOND, 9}, {10 * SECOND, 5}}},
-        {.name = "s", .series_max = 1, .tier_count = 2, .tiers = {{2 * SECOND, 9}, {3 * SECOND, 5}}},
+        {.name = "s",
+         .series_max = 1,
+         .tier_count = 2,
+         .tiers = {{2 * SECOND, 9}, {3 * SECOND, 5}}},
         {.name = "s", .series_max = 1, .tier_count = 2, .tiers = {{SECOND, 9}, {SECOND, 5}}},
         {.name = "", .series_max = 1, .tier_count = 1, .tiers = {{SECOND, 10}}},
         {.name = "a b", .series_max = 1, .tier_count = 1, .tiers = {{SECOND, 10}}},
         {.name = "s", .selector = "{", .series_max = 1, .tier_count = 1, .tiers = {{SECOND, 10}}},
-        {.name = "s", .series_max = 1, .histograms_max = 2, .tier_count = 1, .tiers = {{SECOND, 10}}},
+        {.name = "s",
+         .series_max = 1,
+         .histograms_max = 2,
+         .tier_count = 1,
+         .tiers = {{SECOND, 10}}},
         {.name = "s", .series_max = 1000000, .tier_count = 1, .tiers = {{SECOND, 100000000}}},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * slot_test.c -- packing of slots: what slot.h promises of every mode, at the ends of what a double can
- * say and for random aggregates. Seed: MAYFLY_TEST_SEED. */
+ * slot_test.c -- packing of slots: what slot.h promises of every mode, at the ends of what a double
+ * can say and for random aggregates. Seed: MAYFLY_TEST_SEED. */
 #include "cmocka_all.h"
 
 #include "slot.h"
@@ -67,10 +67,11 @@ static void a_slot_is_of_one_lap(void **state)
 static void constants_are_exact(void **state)
 {
     (void)state;
-    static const double values[] = {0.0,     -0.0,    1,       -1,       1.0 / 3,           DBL_MIN,
-                                    DBL_MAX, -DBL_MAX, 5e-324, -5e-324, DBL_MIN / 2, 9007199254740993.0};
-    static const uint64_t counts[] = {1, 2, 16383, 16384, 1 << 20, UINT64_C(1) << 53,
-                                      (UINT64_C(1) << 54) - 1};
+    static const double values[] = {0.0,     -0.0,    1,           -1,
+                                    1.0 / 3, DBL_MIN, DBL_MAX,     -DBL_MAX,
+                                    5e-324,  -5e-324, DBL_MIN / 2, 9007199254740993.0};
+    static const uint64_t counts[] = {
+        1, 2, 16383, 16384, 1 << 20, UINT64_C(1) << 53, (UINT64_C(1) << 54) - 1};
     for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
         for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
             const double x = values[v];
@@ -96,10 +97,17 @@ static void constants_are_exact(void **state)
 static void ends_of_doubles_stay_finite(void **state)
 {
     (void)state;
-    const double ends[][2] = {
-        {-DBL_MAX, DBL_MAX}, {0, DBL_MAX},       {DBL_MAX / 2, DBL_MAX}, {-DBL_MAX, 0},
-        {-DBL_MAX, 1},       {-5e-324, 5e-324}, {0, 5e-324},            {DBL_MIN / 4, DBL_MIN},
-        {-0.0, 0.0},         {-1e-320, 1e300},   {nextafter(DBL_MAX, 0), DBL_MAX}};
+    const double ends[][2] = {{-DBL_MAX, DBL_MAX},
+                              {0, DBL_MAX},
+                              {DBL_MAX / 2, DBL_MAX},
+                              {-DBL_MAX, 0},
+                              {-DBL_MAX, 1},
+                              {-5e-324, 5e-324},
+                              {0, 5e-324},
+                              {DBL_MIN / 4, DBL_MIN},
+                              {-0.0, 0.0},
+                              {-1e-320, 1e300},
+                              {nextafter(DBL_MAX, 0), DBL_MAX}};
     static const double sums[] = {0, 1, INFINITY, -INFINITY, NAN};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         for (size_t s = 0; s < sizeof sums / sizeof *sums; s++) {
@@ -123,7 +131,8 @@ static void counts_are_rounded_to_the_nearest(void **state)
     struct mf_rng rng;
     mf_rng_seed(&rng, 1);
     for (int i = 0; i < 200000; i++) {
-        const uint64_t count = i < 70000 ? (uint64_t)i + 1 : 1 + (mf_rng_next(&rng) >> (20 + i % 43));
+        const uint64_t count =
+            i < 70000 ? (uint64_t)i + 1 : 1 + (mf_rng_next(&rng) >> (20 + i % 43));
         const struct mf__aggregate a = {count, (double)count, 0, 2, 0, 2};
         bool exact;
         const struct mf__aggregate back = round_trip(&a, false, &exact);
@@ -176,13 +185,14 @@ static struct mf__aggregate random_aggregate(struct mf_rng *rng, unsigned shape,
     return a;
 }
 
-static void check_bounds(const struct mf__aggregate *a, const struct mf__aggregate *back, bool integers)
+static void check_bounds(const struct mf__aggregate *a, const struct mf__aggregate *back,
+                         bool integers)
 {
     assert_int_equal(back->count, a->count);
     assert_true(back->min <= back->first && back->first <= back->max);
     assert_true(back->min <= back->last && back->last <= back->max);
-    const long double bound = fmaxl(fmaxl(((long double)a->max - a->min) / 32768, fabsl(a->min) / 8388608),
-                                    0x1p-1031L);
+    const long double bound =
+        fmaxl(fmaxl(((long double)a->max - a->min) / 32768, fabsl(a->min) / 8388608), 0x1p-1031L);
     assert_true(fabsl((long double)back->min - a->min) <= bound);
     assert_true(fabsl((long double)back->max - a->max) <= bound);
     assert_true(fabsl((long double)back->first - a->first) <= bound);
@@ -231,11 +241,12 @@ static void totals_are_exact(void **state)
     mf_rng_seed(&rng, test_seed());
     for (int i = 0; i < 200000; i++) {
         double total = fabs(random_value(&rng, 6, 0));
-        double increase = i % 3 == 0 ? (double)mf_rng_below(&rng, 1 << 24)
-                                     : fabs(random_value(&rng, 6, 0));
+        double increase =
+            i % 3 == 0 ? (double)mf_rng_below(&rng, 1 << 24) : fabs(random_value(&rng, 6, 0));
         total = i % 1000 == 0 ? DBL_MAX : total;
         increase = i % 1001 == 0 ? DBL_MAX : i % 1002 == 0 ? 0 : increase;
-        const struct mf__aggregate a = {1 + mf_rng_below(&rng, 16383), increase, total, 0, 0, total};
+        const struct mf__aggregate a = {
+            1 + mf_rng_below(&rng, 16383), increase, total, 0, 0, total};
         bool exact;
         const struct mf__aggregate back = round_trip(&a, true, &exact);
         assert_int_equal(bits_of_double(back.last), bits_of_double(total));

@@ -28,7 +28,8 @@ void mf_kernellog_open(struct mf_kernellog *ret_log);
 int mf_kernellog_next_oom(struct mf_kernellog *log, struct mf_oom_message *ret_message);
 void mf_kernellog_close(struct mf_kernellog *log);
 
-/* Processes that the kernel has killed for memory on this machine since boot; UINT64_MAX: not known. */
+/* Processes that the kernel has killed for memory on this machine since boot; UINT64_MAX: not
+ * known. */
 uint64_t mf_machine_oom_kills(void);
 
 #endif

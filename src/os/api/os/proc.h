@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * proc.h -- what /proc says of a process. Parsers (bytes in, figures out, no system calls) and a reader
- * that keeps its descriptors open, so that a sample costs one pread(2) per file and can never be about
- * another process that got the same pid: a descriptor stays bound to the process it was opened for, and
- * reads of a dead one fail with -ESRCH.
+ * proc.h -- what /proc says of a process. Parsers (bytes in, figures out, no system calls) and a
+ * reader that keeps its descriptors open, so that a sample costs one pread(2) per file and can
+ * never be about another process that got the same pid: a descriptor stays bound to the process it
+ * was opened for, and reads of a dead one fail with -ESRCH.
  *
  * Formats: proc(5); Documentation/filesystems/proc.rst, Documentation/scheduler/sched-stats.rst of
  * Linux. One thread per object; the parsers are [any-thread].
@@ -47,7 +47,7 @@ struct mf_proc_io {
 struct mf_proc_status {
     int32_t thread_group;
     uint32_t uid;
-    uint64_t rss_peak_bytes; /* VmHWM; MF_PROC_UNKNOWN for kernel threads and zombies */
+    uint64_t rss_peak_bytes;     /* VmHWM; MF_PROC_UNKNOWN for kernel threads and zombies */
     uint64_t switches_voluntary; /* of this one thread */
     uint64_t switches_involuntary;
 };
@@ -97,13 +97,15 @@ int mf_proc_read_args(struct mf_proc *proc, char *bytes, size_t capacity, size_t
 /* Where it sleeps in the kernel: a function's name, or "0". NUL-terminated. */
 int mf_proc_read_wchan(struct mf_proc *proc, char *text, size_t capacity);
 
-/* Calls visit for each process of the machine that this one can see; stops at non-zero and returns it. */
+/* Calls visit for each process of the machine that this one can see; stops at non-zero and returns
+ * it. */
 int mf_proc_each(int (*visit)(void *context, int32_t pid), void *context);
 /* For each child of a process (of all its threads); MF_EUNSUPPORTED on kernels without
  * CONFIG_PROC_CHILDREN. */
 int mf_proc_each_child(int32_t pid, int (*visit)(void *context, int32_t pid), void *context);
 
-/* Reads the file into `text` (NUL-terminated, at most capacity - 1 bytes). 0 and *ret_len, or -errno. */
+/* Reads the file into `text` (NUL-terminated, at most capacity - 1 bytes). 0 and *ret_len, or
+ * -errno. */
 int mf_proc_read_text(const char *path, char *text, size_t capacity, size_t *ret_len);
 
 /* The path of this program's file; -ENOENT when it was deleted or replaced since. */
@@ -114,10 +116,11 @@ struct mf_host {
     char name[256];
     char kernel[256];
     char boot_id[64];
-    uint32_t cpus;            /* that this process may use */
+    uint32_t cpus; /* that this process may use */
     uint64_t memory_bytes;
-    int64_t boottime_offset_ns; /* CLOCK_BOOTTIME minus CLOCK_MONOTONIC: what start_ticks count from */
-    bool initial_namespaces;  /* of pids and users: without them process events are not delivered */
+    int64_t
+        boottime_offset_ns;  /* CLOCK_BOOTTIME minus CLOCK_MONOTONIC: what start_ticks count from */
+    bool initial_namespaces; /* of pids and users: without them process events are not delivered */
 };
 void mf_host_read(struct mf_host *ret_host);
 /* start_ticks as nanoseconds of CLOCK_MONOTONIC. */

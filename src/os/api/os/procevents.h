@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * procevents.h -- the kernel's process event connector (CN_PROC): every fork, exec, rename and exit on
- * the machine, as it happens. Needs the initial pid, user and network namespaces, CONFIG_PROC_EVENTS,
- * and CAP_NET_ADMIN before Linux 6.6.
+ * procevents.h -- the kernel's process event connector (CN_PROC): every fork, exec, rename and exit
+ * on the machine, as it happens. Needs the initial pid, user and network namespaces,
+ * CONFIG_PROC_EVENTS, and CAP_NET_ADMIN before Linux 6.6.
  *
  * Format: linux/cn_proc.h in linux/connector.h in linux/netlink.h. One thread per object.
  */
@@ -37,10 +37,10 @@ struct mf_procevents;
 
 /* Starts listening. Errors: MF_EUNSUPPORTED (namespaces, kernel), -EPERM. */
 int mf_procevents_open(struct mf_procevents **ret_events, struct mf_errinfo *err);
-void mf_procevents_close(struct mf_procevents *events); /* NULL is allowed */
+void mf_procevents_close(struct mf_procevents *events);           /* NULL is allowed */
 int mf_procevents_descriptor(const struct mf_procevents *events); /* for poll; borrowed */
-/* The next event: 1 and *ret_event, 0 when none is waiting, -ENOBUFS when the kernel had to drop some
- * (once per overflow; go on calling). */
+/* The next event: 1 and *ret_event, 0 when none is waiting, -ENOBUFS when the kernel had to drop
+ * some (once per overflow; go on calling). */
 int mf_procevents_next(struct mf_procevents *events, struct mf_procevent *ret_event);
 
 /* One netlink message: 1 and *ret_event, 0 for a kind that is of no interest, MF_ESYNTAX. */

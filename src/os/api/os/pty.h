@@ -25,8 +25,8 @@ int mf_terminal_restore(const struct mf_terminal *terminal);
 /* Whether our process group may use it now. */
 bool mf_terminal_in_foreground(int descriptor);
 
-/* Gives `to` the modes of `from`; `output_raw`: output is not post-processed, because it will be when it
- * is passed on. */
+/* Gives `to` the modes of `from`; `output_raw`: output is not post-processed, because it will be
+ * when it is passed on. */
 int mf_terminal_copy_modes(int from, int to, bool output_raw);
 /* Switches the output processing of a pseudo-terminal (line ends) by its master. */
 int mf_terminal_set_output_processing(int master, bool on);

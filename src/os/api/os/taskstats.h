@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * taskstats.h -- the kernel's exit records: one for every thread that ends on the machine, with its
- * exact CPU time, peak memory, I/O, faults and switches, however short it lived. Needs CAP_NET_ADMIN in
- * the initial namespaces and CONFIG_TASKSTATS.
+ * exact CPU time, peak memory, I/O, faults and switches, however short it lived. Needs
+ * CAP_NET_ADMIN in the initial namespaces and CONFIG_TASKSTATS.
  *
- * Format: linux/taskstats.h in generic netlink; the structure grows from kernel to kernel (version in
- * its first bytes), and fields beyond what a kernel sends are unknown. One thread per object.
+ * Format: linux/taskstats.h in generic netlink; the structure grows from kernel to kernel (version
+ * in its first bytes), and fields beyond what a kernel sends are unknown. One thread per object.
  */
 #ifndef OS_TASKSTATS_H
 #define OS_TASKSTATS_H
@@ -21,7 +21,8 @@ struct mf_task_record {
     int32_t parent;
     char comm[33];
     uint32_t status; /* as from wait(2); of the thread */
-    uint64_t cpu_user_ns; /* user + system is exact; their ratio is that of the ticks that hit them */
+    uint64_t
+        cpu_user_ns; /* user + system is exact; their ratio is that of the ticks that hit them */
     uint64_t cpu_system_ns;
     uint64_t elapsed_ns;
     uint64_t rss_peak_bytes; /* of the address space, so the same for each thread */
