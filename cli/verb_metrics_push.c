@@ -236,9 +236,10 @@ static int say(struct cli_context *cli, const struct mf_push_report *r)
         say_json(r, &out);
     } else if (!cli_flag(cli, "quiet")) {
         mf_buffer_printf(&out,
-                         "%" PRIu64 " stores, %" PRIu64 " sent to their end; %" PRIu64
-                         " samples in %" PRIu64 " requests\n",
-                         r->stores, r->finished, r->samples, r->requests);
+                         "%" PRIu64 " store%s, %" PRIu64 " sent to the end; %" PRIu64
+                         " samples in %" PRIu64 " request%s\n",
+                         r->stores, r->stores == 1 ? "" : "s", r->finished, r->samples, r->requests,
+                         r->requests == 1 ? "" : "s");
     }
     if (r->refused != 0 && !cli->json) {
         cli_note("%" PRIu64 " samples were refused, first %s: %s", r->refused, r->refused_series,
@@ -279,6 +280,9 @@ static int push(struct cli_context *cli, const struct settings *settings, struct
     mf_pusher_free(p->pusher);
     if (rc == 0 && p->total.stores == 0) {
         return mf_fail(&cli->err, MF_ENOTFOUND, "%s: no metrics store here or below", p->roots[0]);
+    }
+    if (rc != 0 && !cli->json) {
+        return rc; /* its message says enough */
     }
     const int said = say(cli, &p->total);
     return rc == 0 ? said : rc;

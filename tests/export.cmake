@@ -7,6 +7,8 @@ mayfly_fuzz(NAME metrics_archive SOURCES "${here}/fuzz/fuzz_metrics_archive.c"
 mayfly_fuzz(NAME export_cursor SOURCES "${here}/fuzz/fuzz_export_cursor.c"
   LINK mf_export PRIVATE_OF export CORPUS "${here}/fuzz/corpus/export_cursor")
 
+mayfly_script_test(NAME metrics RUNG cli SCRIPT "${here}/cli/test_metrics.sh")
+
 # Makes stores for scripts.
 add_executable(make_store "${here}/lib/make_store.c")
 target_link_libraries(make_store PRIVATE mf_export Threads::Threads m)
