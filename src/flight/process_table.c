@@ -686,8 +686,9 @@ static void on_exit(struct mf_process_table *table, const struct mf_procevent *e
     mark_dead(table, process, t_ns);
 }
 
-void mf__processes_event(struct mf_process_table *table, const struct mf_procevent *event)
+bool mf__processes_event(struct mf_process_table *table, const struct mf_procevent *event)
 {
+    const bool known = mf__processes_find(table, event->tgid) != NULL;
     const int64_t t_ns = now_ns(table, event->monotonic_ns);
     switch (event->kind) {
     case MF_PROCEVENT_FORK:
@@ -708,6 +709,7 @@ void mf__processes_event(struct mf_process_table *table, const struct mf_proceve
     case MF_PROCEVENT_OTHER:
         break;
     }
+    return known || mf__processes_find(table, event->tgid) != NULL;
 }
 
 /* ---- exit records ------------------------------------------------------------------------------- */

@@ -112,7 +112,8 @@ void mf__processes_add_command(struct mf_process_table *table, int32_t pid, int3
                                const char *const *argv, int64_t t_ns);
 
 /* Input. */
-void mf__processes_event(struct mf_process_table *table, const struct mf_procevent *event);
+/* True when the event was of a process of the flight. */
+bool mf__processes_event(struct mf_process_table *table, const struct mf_procevent *event);
 void mf__processes_record(struct mf_process_table *table, const struct mf_task_record *record);
 /* A child of ours was reaped: its status, which nothing else tells on rungs without events. */
 void mf__processes_reaped(struct mf_process_table *table, int32_t pid, int status, int64_t t_ns);

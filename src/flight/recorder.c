@@ -65,7 +65,7 @@ static void await_last_events(struct mf_recorder *recorder)
 {
     const int64_t until_ns = mf__recorder_now_ns(recorder) + LAST_EVENTS_NS;
     for (;;) {
-        mf__recorder_drain(recorder);
+        (void)mf__recorder_drain(recorder);
         const struct mf_process *first = mf__processes_first(recorder->processes);
         const int64_t left_ns = until_ns - mf__recorder_now_ns(recorder);
         if (recorder->connector == NULL || first == NULL || first->number != 1 || left_ns <= 0) {
@@ -76,7 +76,7 @@ static void await_last_events(struct mf_recorder *recorder)
         (void)mf_fd_poll(&item, 1, left_ns);
     }
     mf__recorder_reap(recorder);
-    mf__recorder_drain(recorder);
+    (void)mf__recorder_drain(recorder);
     mf__processes_finish(recorder->processes);
 }
 
@@ -350,7 +350,7 @@ static int finish(struct mf_recorder *recorder, struct mf_errinfo *err)
         mf__sampler_scan(&recorder->sampler, t_ns);
         mf__processes_settle(recorder->processes);
     }
-    mf__sample(&recorder->sampler, t_ns);
+    mf__sample(&recorder->sampler, t_ns, true);
     mf__recorder_look_for_oom(recorder);
     mf__user_events_finish(recorder->user, t_ns);
     info->state = MF_FLIGHT_ENDED;

@@ -83,8 +83,9 @@ struct mf_recorder {
     /* the loop's */
     uint64_t start_event;
     int64_t next_tick_ns;
-    int64_t netlink_spent_ns; /* in this tick */
-    bool netlink_paused;
+    int64_t netlink_spent_ns;    /* in this tick */
+    int64_t netlink_pause_ns;    /* how long the last pause was */
+    int64_t netlink_resume_ns;   /* messages are not waited for before */
     uint64_t lost_messages;
     bool ended;               /* the command has */
     int status;
@@ -121,7 +122,7 @@ int mf__recorder_start(struct mf_recorder *recorder, struct mf_errinfo *err);
 /* recorder_loop.c: until the command has ended and nobody is waited for. */
 void mf__recorder_loop(struct mf_recorder *recorder);
 /* Reads what the kernel has sent; for the loop and for the end. */
-void mf__recorder_drain(struct mf_recorder *recorder);
+bool mf__recorder_drain(struct mf_recorder *recorder); /* true when some were of the flight */
 void mf__recorder_reap(struct mf_recorder *recorder);
 void mf__recorder_look_for_oom(struct mf_recorder *recorder);
 /* recorder_terminal.c */

@@ -3,9 +3,10 @@
  * recorder_loop.c -- from the start of the command to the moment when nobody is waited for any more.
  *
  * One poll for everything; a tick is its timeout. The kernel's events are read as they come, so that the
- * arguments of a command can be read while it lives, but within a tick not more than a twentieth of the
- * time is spent on it: then they wait for the tick. Exit records are read after the events, at least at
- * every tick.
+ * arguments of a command can be read while it lives. But they are those of the whole machine: as long as
+ * only others' come they are read less and less often, down to once in 20 ms; and within a tick not more
+ * than a twentieth of the time is spent on them, then they wait for the tick. Exit records are read after
+ * the events.
  */
 #include "recorder.h"
 
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define NETLINK_SHARE   20
+#define PAUSE_NS_MAX    (20 * MF_NS_PER_MS)
 #define HANG_STATES_MAX 10
 #define KILL_WAIT_NS    (5 * MF_NS_PER_SECOND)
 #define REPEAT_NS       (100 * MF_NS_PER_MS)
@@ -38,16 +40,17 @@ static void lost(struct mf_recorder *recorder, const char *what)
     recorder->lost_messages++;
 }
 
-void mf__recorder_drain(struct mf_recorder *recorder)
+bool mf__recorder_drain(struct mf_recorder *recorder)
 {
     if (recorder->connector == NULL) {
-        return;
+        return false;
     }
     struct mf_procevent event;
     bool look_around = false;
+    bool ours = false;
     for (int ret; (ret = mf_procevents_next(recorder->connector, &event)) != 0;) {
         if (ret == 1) {
-            mf__processes_event(recorder->processes, &event);
+            ours = mf__processes_event(recorder->processes, &event) || ours;
         } else if (ret == -ENOBUFS) {
             lost(recorder, "process events");
             look_around = true;
@@ -72,15 +75,24 @@ void mf__recorder_drain(struct mf_recorder *recorder)
         mf__sampler_scan(&recorder->sampler, now_ns(recorder));
     }
     mf__processes_settle(recorder->processes);
+    return ours;
 }
 
 static void drain_in_time(struct mf_recorder *recorder)
 {
-    const int64_t begin_ns = mf_clock_monotonic_ns(NULL);
-    mf__recorder_drain(recorder);
-    recorder->netlink_spent_ns += mf_clock_monotonic_ns(NULL) - begin_ns;
-    recorder->netlink_paused =
-        recorder->netlink_spent_ns > recorder->options.interval_ns / NETLINK_SHARE;
+    const int64_t begin_ns = now_ns(recorder);
+    const bool ours = mf__recorder_drain(recorder);
+    const int64_t end_ns = now_ns(recorder);
+    recorder->netlink_spent_ns += end_ns - begin_ns;
+    if (recorder->netlink_spent_ns > recorder->options.interval_ns / NETLINK_SHARE) {
+        recorder->netlink_resume_ns = recorder->next_tick_ns;
+    } else if (ours) {
+        recorder->netlink_pause_ns = 0;
+    } else {
+        const int64_t pause_ns = recorder->netlink_pause_ns * 2 + MF_NS_PER_MS;
+        recorder->netlink_pause_ns = pause_ns < PAUSE_NS_MAX ? pause_ns : PAUSE_NS_MAX;
+        recorder->netlink_resume_ns = end_ns + recorder->netlink_pause_ns;
+    }
 }
 
 /* ---- ends --------------------------------------------------------------------------------------- */
@@ -403,10 +415,9 @@ static void read_event_pipe(struct mf_recorder *recorder)
 static void tick(struct mf_recorder *recorder, int64_t t_ns)
 {
     recorder->netlink_spent_ns = 0;
-    recorder->netlink_paused = false;
     recorder->continued = false;
-    mf__recorder_drain(recorder);
-    mf__sample(&recorder->sampler, t_ns);
+    (void)mf__recorder_drain(recorder);
+    mf__sample(&recorder->sampler, t_ns, false);
     mf__processes_settle(recorder->processes);
     mf__recorder_look_for_oom(recorder);
     check_hang(recorder, t_ns);
@@ -453,6 +464,10 @@ static int64_t time_to_wait(const struct mf_recorder *recorder, int64_t t_ns)
         recorder->options.timeout_ns < until_ns) {
         until_ns = recorder->options.timeout_ns;
     }
+    if (recorder->connector != NULL && recorder->netlink_resume_ns > t_ns &&
+        recorder->netlink_resume_ns < until_ns) {
+        until_ns = recorder->netlink_resume_ns;
+    }
     return until_ns > t_ns ? until_ns - t_ns : 0;
 }
 
@@ -467,7 +482,7 @@ void mf__recorder_loop(struct mf_recorder *recorder)
         enum { SIGNALS, EVENTS, MONITOR, USER, NOTIFY, TYPING, MASTER, ITEMS };
         struct mf_poll_item items[ITEMS] = {
             [SIGNALS] = {.descriptor = recorder->signals.descriptor, .want_read = true},
-            [EVENTS] = {.descriptor = recorder->connector != NULL && !recorder->netlink_paused
+            [EVENTS] = {.descriptor = recorder->connector != NULL && t_ns >= recorder->netlink_resume_ns
                                           ? mf_procevents_descriptor(recorder->connector)
                                           : -1,
                         .want_read = true},

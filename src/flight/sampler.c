@@ -28,7 +28,7 @@
 
 #define IDLE_TICKS_MAX  8
 #define ROWS_MAX        64
-#define SLOW_NS         (1 * MF_NS_PER_SECOND) /* switches, descriptors */
+#define SLOW_NS         (1 * MF_NS_PER_SECOND) /* switches, descriptors, most of the cgroup */
 #define PSS_SHARE       500
 #define PSS_RSS_MIN     (1U << 20)
 #define ROW_CPU_NS      (1 * MF_NS_PER_MS)
@@ -342,7 +342,7 @@ static void sum_up(struct mf_sampler *sampler)
     mf__output_totals(sampler->output, tree->output);
 }
 
-static void read_cgroup(struct mf_sampler *sampler)
+static void read_cgroup(struct mf_sampler *sampler, bool whole)
 {
     struct mf_tree_figures *tree = &sampler->tree;
     struct mf_cgroup_figures *figures = &sampler->cgroup_figures;
@@ -351,7 +351,11 @@ static void read_cgroup(struct mf_sampler *sampler)
     if (sampler->cgroup == NULL) {
         return;
     }
-    mf_cgroup_read(sampler->cgroup, figures);
+    if (whole) {
+        mf_cgroup_read(sampler->cgroup, figures);
+    } else {
+        mf_cgroup_read_quickly(sampler->cgroup, figures);
+    }
     if (figures->cpu_user_ns != MF_CGROUP_UNKNOWN) {
         tree->cpu_user_ns = figures->cpu_user_ns;
         tree->cpu_system_ns = figures->cpu_system_ns;
@@ -521,7 +525,7 @@ static void note_activity(struct mf_sampler *sampler, int64_t t_ns)
     }
 }
 
-void mf__sample(struct mf_sampler *sampler, int64_t t_ns)
+void mf__sample(struct mf_sampler *sampler, int64_t t_ns, bool last)
 {
     sampler->tick++;
     if (sampler->scan) {
@@ -530,22 +534,23 @@ void mf__sample(struct mf_sampler *sampler, int64_t t_ns)
     for (struct mf_process *p = mf__processes_first(sampler->processes); p != NULL; p = p->next) {
         check(sampler, p, t_ns);
     }
-    if (t_ns >= sampler->next_slow_ns) {
+    const bool slow = last || t_ns >= sampler->next_slow_ns;
+    if (slow) {
         sampler->next_slow_ns = t_ns + SLOW_NS;
         sample_slowly(sampler);
     }
-    if (t_ns >= sampler->next_pss_ns) {
+    if (!last && t_ns >= sampler->next_pss_ns) {
         sample_pss(sampler);
     }
     const uint64_t user_before_ns = sampler->tree.cpu_user_ns;
     const uint64_t system_before_ns = sampler->tree.cpu_system_ns;
-    read_cgroup(sampler);
+    read_cgroup(sampler, slow);
     complete_ended(sampler, user_before_ns, system_before_ns);
     mf__processes_close_ended(sampler->processes);
     sum_up(sampler);
     note_activity(sampler, t_ns);
     mf__series_record(sampler->series, &sampler->tree, sampler->started_wall_ns + t_ns);
-    if (t_ns >= sampler->next_rows_ns) {
+    if (last || t_ns >= sampler->next_rows_ns) {
         write_rows(sampler, t_ns);
     }
 }

@@ -45,8 +45,8 @@ struct mf_sampler {
     bool by_proc; /* no children files: all of /proc is looked through */
 };
 
-/* One tick. */
-void mf__sample(struct mf_sampler *sampler, int64_t t_ns);
+/* One tick; the `last` one looks at everything. */
+void mf__sample(struct mf_sampler *sampler, int64_t t_ns, bool last);
 /* Looks who is there: after events were lost. */
 void mf__sampler_scan(struct mf_sampler *sampler, int64_t t_ns);
 /* What a process has used beyond what was counted of it goes to the tree and to its name: to be called

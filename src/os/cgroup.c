@@ -486,19 +486,24 @@ static void read_io(const struct mf_cgroup *cgroup, struct mf_cgroup_figures *fi
     }
 }
 
-void mf_cgroup_read(struct mf_cgroup *cgroup, struct mf_cgroup_figures *ret_figures)
+void mf_cgroup_read_quickly(struct mf_cgroup *cgroup, struct mf_cgroup_figures *figures)
 {
-    struct mf_cgroup_figures figures;
-    memset(&figures, 0xff, sizeof figures); /* all MF_CGROUP_UNKNOWN */
-    read_cpu(cgroup, &figures);
     char text[64];
+    read_cpu(cgroup, figures);
     const ssize_t n = cgroup->memory_current >= 0
                           ? pread(cgroup->memory_current, text, sizeof text - 1, 0)
                           : -1;
     if (n > 0) {
         text[n] = '\0';
-        figures.memory_bytes = number_in(text);
+        figures->memory_bytes = number_in(text);
     }
+}
+
+void mf_cgroup_read(struct mf_cgroup *cgroup, struct mf_cgroup_figures *ret_figures)
+{
+    struct mf_cgroup_figures figures;
+    memset(&figures, 0xff, sizeof figures); /* all MF_CGROUP_UNKNOWN */
+    mf_cgroup_read_quickly(cgroup, &figures);
     const char *unified = cgroup->unified.path;
     const char *memory_v1 = cgroup->memory_v1.path;
     if (cgroup->unified_memory) {

@@ -75,6 +75,8 @@ struct mf_cgroup_figures {
 };
 /* Fills what can be read; the rest is MF_CGROUP_UNKNOWN. */
 void mf_cgroup_read(struct mf_cgroup *cgroup, struct mf_cgroup_figures *ret_figures);
+/* Only CPU time and memory_bytes, from descriptors that are kept open; the rest stays as it is. */
+void mf_cgroup_read_quickly(struct mf_cgroup *cgroup, struct mf_cgroup_figures *figures);
 
 /* Kills by memory that the cgroups above suffered, ours included in version 2; 0 where not known. */
 uint64_t mf_cgroup_ancestor_oom_kills(const struct mf_cgroup_places *places);
