@@ -12,3 +12,4 @@ mayfly_script_test(NAME run_basics RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/
 mayfly_script_test(NAME run_ladder RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/run_ladder.sh")
 mayfly_script_test(NAME run_memory RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/run_memory.sh")
 mayfly_script_test(NAME run_full_disk RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/run_full_disk.sh")
+mayfly_test(NAME run_terminal RUNG e2e SOURCES e2e/test_run_terminal.c lib/scratch.c LINK)

@@ -422,6 +422,7 @@ static void tick(struct mf_recorder *recorder, int64_t t_ns)
     mf__recorder_look_for_oom(recorder);
     check_hang(recorder, t_ns);
     check_limit(recorder);
+    mf__terminal_enter(recorder); /* a shell does not tell a running job that it is in front now */
     /* Ticks that were missed (the machine slept, we were stopped) are not made up for. */
     recorder->next_tick_ns += recorder->options.interval_ns;
     if (recorder->next_tick_ns <= t_ns) {
@@ -474,7 +475,6 @@ static int64_t time_to_wait(const struct mf_recorder *recorder, int64_t t_ns)
 void mf__recorder_loop(struct mf_recorder *recorder)
 {
     struct mf_terminal_link *link = &recorder->terminal;
-    mf__terminal_enter(recorder);
     recorder->next_tick_ns = recorder->options.interval_ns;
     for (;;) {
         int64_t t_ns = now_ns(recorder);

@@ -218,6 +218,7 @@ int mf__recorder_start(struct mf_recorder *recorder, struct mf_errinfo *err)
         }
         recorder->start_event = mf__events_begin(&recorder->events, 0, "flight.start", 0, 0);
         mf__events_end(&recorder->events);
+        mf__terminal_enter(recorder); /* before the first output can come */
         const int64_t start_ns = mf__recorder_now_ns(recorder);
         ret = mf_child_start(&spec, &recorder->child, &recorder->exec_error, err);
         if (ret == 0 && recorder->exec_error == 0) {
