@@ -7,3 +7,6 @@ target_link_libraries(make_flights PRIVATE mf_flight)
 mayfly_test(NAME flight_output RUNG unit SOURCES unit/test_flight_output.c lib/flights.c lib/scratch.c
   LINK mf_flight)
 mayfly_script_test(NAME top_tmux RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/top_tmux.sh")
+mayfly_test(NAME json_scan RUNG prop SOURCES prop/prop_json_scan.c LINK mf_fmt)
+mayfly_fuzz(NAME json_scan SOURCES fuzz/fuzz_json_scan.c LINK mf_fmt
+  CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/json_read")

@@ -14,11 +14,14 @@
 
 #define EVENT_LEN_MAX (256u << 10)
 
+#define KIND_LEN 64
+
 struct mf_flight_events {
     char *path;
     struct mf_reclog_reader *reader; /* NULL: the log is not there yet */
-    struct mf_json_document *document;
-    struct mf_buffer text;
+    struct mf_buffer text;           /* of the event returned last */
+    struct mf_scan_value root;       /* in it */
+    char kind[KIND_LEN];
     uint64_t skipped;
     bool hopeless; /* nothing whole follows a damaged place */
 };
@@ -45,7 +48,6 @@ void mf_flight_events_close(struct mf_flight_events *events)
     if (events == NULL) {
         return;
     }
-    mf_json_free(events->document);
     mf_buffer_free(&events->text);
     mf_reclog_reader_close(events->reader);
     mf_free(events->path);
@@ -57,40 +59,52 @@ uint64_t mf_flight_events_skipped(const struct mf_flight_events *events)
     return events->skipped;
 }
 
-struct mf_json_node mf__flight_event_root(const struct mf_flight_events *events)
+struct mf_scan_value mf__flight_event_root(const struct mf_flight_events *events)
 {
-    return mf_json_root(events->document);
+    return events->root;
 }
 
-/* Parses the record into events->document; a code when it is no event. */
+/* 0, -ENOMEM, or MF_ESYNTAX when the record is no event. */
 static int read_event(struct mf_flight_events *events, const struct mf_reclog_record *record,
                       struct mf_flight_event *ret_event)
 {
-    static const struct mf_json_limits limits = {.len_max_bytes = EVENT_LEN_MAX};
-    mf_json_free(events->document);
-    events->document = NULL;
+    if (record->len > EVENT_LEN_MAX) {
+        return MF_ESYNTAX;
+    }
     mf_buffer_clear(&events->text);
     mf_buffer_append(&events->text, record->payload, record->len);
     if (events->text.failed) {
         return -ENOMEM;
     }
-    int rc = mf_json_parse(events->text.data != NULL ? events->text.data : "", events->text.len,
-                           &limits, events->path, &events->document, NULL);
-    if (rc < 0) {
-        return rc;
+    if (events->text.len == 0 ||
+        mf_scan(events->text.data, events->text.len, &events->root, NULL) < 0) {
+        return MF_ESYNTAX;
     }
-    const struct mf_json_node root = mf_json_root(events->document);
-    struct mf_flight_event event = {.json = events->text.data, .json_len = events->text.len};
-    MF_KEEP_FIRST(rc, mf_json_get_int(root, "t", &event.t_ns, NULL));
-    MF_KEEP_FIRST(rc, mf_json_get_string(root, "kind", &event.kind, NULL));
-    MF_KEEP_FIRST(rc, mf_json_get_int_or(root, "wall", 0, &event.wall_ns, NULL));
-    MF_KEEP_FIRST(rc, mf_json_get_uint_or(root, "id", 0, &event.id, NULL));
-    MF_KEEP_FIRST(rc, mf_json_get_uint_or(root, "parent", 0, &event.parent, NULL));
-    MF_KEEP_FIRST(rc, mf_json_get_uint_or(root, "proc", 0, &event.process, NULL));
-    if (rc == 0) {
-        *ret_event = event;
+    struct mf_flight_event event = {
+        .kind = events->kind, .json = events->text.data, .json_len = events->text.len};
+    struct mf_scan_member member;
+    bool has_time = false;
+    bool has_kind = false;
+    for (size_t cursor = 0; mf_scan_next_member(events->root, &cursor, &member);) {
+        if (!has_time && mf_scan_is(member.key, "t")) {
+            has_time = mf_scan_int(member.value, &event.t_ns);
+        } else if (!has_kind && mf_scan_is(member.key, "kind")) {
+            has_kind = mf_scan_copy_to(member.value, events->kind, sizeof events->kind);
+        } else if (mf_scan_is(member.key, "id")) {
+            (void)mf_scan_uint(member.value, &event.id);
+        } else if (mf_scan_is(member.key, "parent")) {
+            (void)mf_scan_uint(member.value, &event.parent);
+        } else if (mf_scan_is(member.key, "wall")) {
+            (void)mf_scan_int(member.value, &event.wall_ns);
+        } else if (mf_scan_is(member.key, "proc")) {
+            (void)mf_scan_uint(member.value, &event.process);
+        }
     }
-    return rc;
+    if (!has_time || !has_kind) {
+        return MF_ESYNTAX;
+    }
+    *ret_event = event;
+    return 0;
 }
 
 int mf_flight_events_next(struct mf_flight_events *events, bool with_samples,

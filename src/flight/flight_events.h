@@ -3,7 +3,7 @@
 #ifndef FLIGHT_FLIGHT_EVENTS_H
 #define FLIGHT_FLIGHT_EVENTS_H
 
-#include "fmt/json_read.h"
+#include "fmt/json_scan.h"
 
 #include <mayfly/flight.h>
 
@@ -11,7 +11,8 @@
 #define MF__FLIGHT_RECORD_EVENT  0
 #define MF__FLIGHT_RECORD_SAMPLE 1
 
-/* The event that the cursor returned last, parsed; valid until the next call on the cursor. */
-struct mf_json_node mf__flight_event_root(const struct mf_flight_events *events);
+/* The object of the event that the cursor returned last; valid until the next call on the cursor.
+ */
+struct mf_scan_value mf__flight_event_root(const struct mf_flight_events *events);
 
 #endif

@@ -11,7 +11,7 @@
 
 #include "base/fail.h"
 #include "base/heap.h"
-#include "fmt/json_read.h"
+#include "fmt/json_scan.h"
 #include "os/clock.h"
 #include "os/file.h"
 
@@ -23,44 +23,64 @@
 
 /* ---- members; one that is not there, or of another type, is its fallback ---- */
 
-static const char *read_text(struct mf_json_node object, const char *key)
+#define MEMBERS_MAX 64
+
+/* An object with its members found. */
+struct object {
+    struct mf_scan_member members[MEMBERS_MAX];
+    size_t count;
+};
+
+static struct mf_scan_value member(const struct object *object, const char *key)
 {
-    const char *text = NULL;
-    return mf_json_get_string(object, key, &text, NULL) == 0 ? text : NULL;
+    return mf_scan_find(object->members, object->count, key);
 }
 
-static int64_t read_int(struct mf_json_node object, const char *key, int64_t fallback)
+static void open_object(struct object *object, struct mf_scan_value value)
 {
-    int64_t value = 0;
-    return mf_json_get_int(object, key, &value, NULL) == 0 ? value : fallback;
+    object->count = mf_scan_members(value, object->members, MEMBERS_MAX);
 }
 
-static uint64_t read_count(struct mf_json_node object, const char *key, uint64_t fallback)
+static int64_t read_int(const struct object *object, const char *key, int64_t fallback)
 {
-    uint64_t value = 0;
-    return mf_json_get_uint(object, key, &value, NULL) == 0 ? value : fallback;
+    int64_t value = fallback;
+    return mf_scan_int(member(object, key), &value) ? value : fallback;
 }
 
-static bool read_bool(struct mf_json_node object, const char *key)
+static uint64_t read_count(const struct object *object, const char *key, uint64_t fallback)
+{
+    uint64_t value = fallback;
+    return mf_scan_uint(member(object, key), &value) ? value : fallback;
+}
+
+static bool read_bool(const struct object *object, const char *key)
 {
     bool value = false;
-    return mf_json_get_bool(object, key, &value, NULL) == 0 && value;
+    return mf_scan_bool(member(object, key), &value) && value;
 }
 
-static int copy_text(struct mf_json_node object, const char *key, char **ret_text)
+static int copy_text(const struct object *object, const char *key, char **ret_text)
 {
-    const char *text = read_text(object, key);
-    if (text == NULL) {
+    const struct mf_scan_value value = member(object, key);
+    if (value.type != MF_SCAN_STRING) {
         return 0;
     }
-    *ret_text = mf_strdup(text);
+    *ret_text = mf_scan_copy(value);
     return *ret_text != NULL ? 0 : -ENOMEM;
 }
 
-static void copy_fixed(struct mf_json_node object, const char *key, char *out, size_t capacity)
+static void copy_fixed(const struct object *object, const char *key, char *out, size_t capacity)
 {
-    const char *text = read_text(object, key);
-    snprintf(out, capacity, "%s", text != NULL ? text : "");
+    if (!mf_scan_copy_to(member(object, key), out, capacity)) {
+        out[0] = '\0';
+    }
+}
+
+/* The index of the word that the member is, by `of`; -1 for another or none. */
+static int read_word(const struct object *object, const char *key, int (*of)(const char *word))
+{
+    char word[32];
+    return mf_scan_copy_to(member(object, key), word, sizeof word) ? of(word) : -1;
 }
 
 static void free_texts(char **texts)
@@ -72,59 +92,57 @@ static void free_texts(char **texts)
 }
 
 /* The strings of an array; a list that is not there is an empty one. */
-static int copy_texts(struct mf_json_node object, const char *key, char ***ret_texts)
+static int copy_texts(const struct object *object, const char *key, char ***ret_texts)
 {
-    const struct mf_json_node array = mf_json_member(object, key);
-    const size_t count = mf_json_type(array) == MF_JSON_ARRAY ? mf_json_len(array) : 0;
-    char **texts = mf_calloc(count + 1, sizeof *texts);
-    if (texts == NULL) {
-        return -ENOMEM;
+    const struct mf_scan_value array = member(object, key);
+    struct mf_scan_value element;
+    size_t count = 0;
+    for (size_t cursor = 0; mf_scan_next_element(array, &cursor, &element);) {
+        count += element.type == MF_SCAN_STRING;
     }
+    char **texts = mf_calloc(count + 1, sizeof *texts);
     size_t used = 0;
-    for (size_t i = 0; i < count; i++) {
-        const char *text = NULL;
-        if (mf_json_as_string(mf_json_element(array, i), &text, NULL) < 0) {
-            continue;
-        }
-        texts[used] = mf_strdup(text);
-        if (texts[used++] == NULL) {
+    for (size_t cursor = 0; texts != NULL && mf_scan_next_element(array, &cursor, &element);) {
+        if (element.type == MF_SCAN_STRING && (texts[used++] = mf_scan_copy(element)) == NULL) {
             free_texts(texts);
-            return -ENOMEM;
+            texts = NULL;
         }
     }
     *ret_texts = texts;
-    return 0;
+    return texts != NULL ? 0 : -ENOMEM;
 }
 
 /* {"NAME": "value"} as "NAME=value". */
-static int copy_env(struct mf_json_node env, char ***ret_texts)
+static int copy_env(struct mf_scan_value env, char ***ret_texts)
 {
-    const size_t count = mf_json_type(env) == MF_JSON_OBJECT ? mf_json_len(env) : 0;
-    char **texts = mf_calloc(count + 1, sizeof *texts);
-    if (texts == NULL) {
-        return -ENOMEM;
+    struct mf_scan_member variable;
+    size_t count = 0;
+    for (size_t cursor = 0; mf_scan_next_member(env, &cursor, &variable);) {
+        count += variable.value.type == MF_SCAN_STRING;
     }
+    char **texts = mf_calloc(count + 1, sizeof *texts);
     size_t used = 0;
-    void *cursor = NULL;
-    struct mf_json_node member;
-    while (used < count && mf_json_next(env, &cursor, &member)) {
-        const char *value = NULL;
-        if (mf_json_as_string(member, &value, NULL) < 0) {
+    for (size_t cursor = 0; texts != NULL && mf_scan_next_member(env, &cursor, &variable);) {
+        if (variable.value.type != MF_SCAN_STRING) {
             continue;
         }
-        texts[used] = mf_asprintf("%s=%s", member.key, value);
+        char *name = mf_scan_copy(variable.key);
+        char *value = mf_scan_copy(variable.value);
+        texts[used] = name != NULL && value != NULL ? mf_asprintf("%s=%s", name, value) : NULL;
+        mf_free(name);
+        mf_free(value);
         if (texts[used++] == NULL) {
             free_texts(texts);
-            return -ENOMEM;
+            texts = NULL;
         }
     }
     *ret_texts = texts;
-    return 0;
+    return texts != NULL ? 0 : -ENOMEM;
 }
 
 /* ---- the file ---- */
 
-static void read_totals(struct mf_json_node totals, struct mf_flight_totals *out)
+static void read_totals(const struct object *totals, struct mf_flight_totals *out)
 {
     const struct {
         const char *key;
@@ -156,47 +174,51 @@ static void read_totals(struct mf_json_node totals, struct mf_flight_totals *out
     for (size_t i = 0; i < MF_ARRAY_LEN(members); i++) {
         *members[i].value = read_count(totals, members[i].key, members[i].absent);
     }
-    const struct mf_json_node output = mf_json_member(totals, "output");
+    const struct mf_scan_value output = member(totals, "output");
     for (unsigned i = 0; i < MF_STREAMS; i++) {
-        const struct mf_json_node stream = mf_json_member(output, mf_flight_stream_name(i));
+        struct object stream;
+        open_object(&stream, mf_scan_member(output, mf_flight_stream_name(i)));
         out->output[i] = (struct mf_flight_stream_totals){
-            .bytes = read_count(stream, "bytes", 0),
-            .lines = read_count(stream, "lines", 0),
-            .lost_bytes = read_count(stream, "lost_bytes", 0),
+            .bytes = read_count(&stream, "bytes", 0),
+            .lines = read_count(&stream, "lines", 0),
+            .lost_bytes = read_count(&stream, "lost_bytes", 0),
         };
     }
 }
 
-static int read_start(struct mf_json_node root, struct mf_flight_info *info)
+static int read_start(const struct object *root, struct mf_flight_info *info)
 {
-    const struct mf_json_node host = mf_json_member(root, "host");
-    const struct mf_json_node trace = mf_json_member(root, "trace");
+    struct object host;
+    struct object trace;
+    struct object recorder;
+    open_object(&host, member(root, "host"));
+    open_object(&trace, member(root, "trace"));
+    open_object(&recorder, member(root, "recorder"));
     copy_fixed(root, "id", info->id, sizeof info->id);
-    copy_fixed(trace, "trace_id", info->trace_id, sizeof info->trace_id);
-    copy_fixed(trace, "span_id", info->span_id, sizeof info->span_id);
-    copy_fixed(trace, "parent_span_id", info->parent_span_id, sizeof info->parent_span_id);
-    info->host_cpus = read_count(host, "cpus", 0);
-    info->host_memory_bytes = read_count(host, "memory_bytes", 0);
+    copy_fixed(&trace, "trace_id", info->trace_id, sizeof info->trace_id);
+    copy_fixed(&trace, "span_id", info->span_id, sizeof info->span_id);
+    copy_fixed(&trace, "parent_span_id", info->parent_span_id, sizeof info->parent_span_id);
+    info->host_cpus = read_count(&host, "cpus", 0);
+    info->host_memory_bytes = read_count(&host, "memory_bytes", 0);
     info->started_wall_ns = read_int(root, "started_wall_ns", 0);
     info->started_monotonic_ns = read_int(root, "started_monotonic_ns", 0);
     info->interval_ns = read_int(root, "interval_ns", 0);
-    info->recorder_pid = read_int(mf_json_member(root, "recorder"), "pid", 0);
+    info->recorder_pid = read_int(&recorder, "pid", 0);
     info->terminal = read_bool(root, "terminal");
-    const char *rung = read_text(root, "rung");
-    const int index = rung != NULL ? mf__flight_rung_of(rung) : -1;
-    info->rung = index >= 0 ? (enum mf_flight_rung)index : MF_RUNG_PROC;
+    const int rung = read_word(root, "rung", mf__flight_rung_of);
+    info->rung = rung >= 0 ? (enum mf_flight_rung)rung : MF_RUNG_PROC;
 
     int rc = 0;
     MF_KEEP_FIRST(rc, copy_text(root, "name", &info->name));
     MF_KEEP_FIRST(rc, copy_text(root, "cwd", &info->cwd));
-    MF_KEEP_FIRST(rc, copy_text(host, "name", &info->host));
-    MF_KEEP_FIRST(rc, copy_text(host, "kernel", &info->kernel));
-    MF_KEEP_FIRST(rc, copy_text(host, "boot_id", &info->boot_id));
+    MF_KEEP_FIRST(rc, copy_text(&host, "name", &info->host));
+    MF_KEEP_FIRST(rc, copy_text(&host, "kernel", &info->kernel));
+    MF_KEEP_FIRST(rc, copy_text(&host, "boot_id", &info->boot_id));
     MF_KEEP_FIRST(rc, copy_texts(root, "tags", &info->tags));
     MF_KEEP_FIRST(rc, copy_texts(root, "command", &info->command));
     MF_KEEP_FIRST(rc, copy_texts(root, "facilities", &info->facilities));
     MF_KEEP_FIRST(rc, copy_texts(root, "blind", &info->blind));
-    MF_KEEP_FIRST(rc, copy_env(mf_json_member(root, "env"), &info->env));
+    MF_KEEP_FIRST(rc, copy_env(member(root, "env"), &info->env));
     if (rc == 0 && info->name == NULL) {
         info->name = mf_strdup("");
         rc = info->name != NULL ? 0 : -ENOMEM;
@@ -204,38 +226,46 @@ static int read_start(struct mf_json_node root, struct mf_flight_info *info)
     return rc;
 }
 
-static int read_end(struct mf_json_node root, struct mf_flight_info *info)
+static int read_end(const struct object *root, struct mf_flight_info *info)
 {
-    const struct mf_json_node outcome = mf_json_member(root, "outcome");
-    const struct mf_json_node largest = mf_json_member(root, "largest");
-    const struct mf_json_node busiest = mf_json_member(root, "busiest");
-    const char *kind = read_text(outcome, "kind");
-    const int index = kind != NULL ? mf__flight_outcome_of(kind) : -1;
-    info->outcome = index >= 0 ? (enum mf_flight_outcome)index : MF_OUTCOME_NONE;
+    struct object outcome;
+    struct object part;
+    open_object(&outcome, member(root, "outcome"));
+    const int kind = read_word(&outcome, "kind", mf__flight_outcome_of);
+    info->outcome = kind >= 0 ? (enum mf_flight_outcome)kind : MF_OUTCOME_NONE;
     info->duration_ns = read_int(root, "duration_ns", 0);
-    info->exit_code = (int)read_int(outcome, "exit_code", 0);
-    info->signal = (int)read_int(outcome, "signal", 0);
-    info->core_dumped = read_bool(outcome, "core_dumped");
+    info->exit_code = (int)read_int(&outcome, "exit_code", 0);
+    info->signal = (int)read_int(&outcome, "signal", 0);
+    info->core_dumped = read_bool(&outcome, "core_dumped");
     info->success = info->outcome == MF_OUTCOME_EXITED && info->exit_code == 0;
-    info->largest_rss_bytes = read_count(largest, "rss_bytes", 0);
-    info->busiest_cpu_ns = read_count(busiest, "cpu_ns", 0);
-    read_totals(mf_json_member(root, "totals"), &info->totals);
     int rc = 0;
-    MF_KEEP_FIRST(rc, copy_text(outcome, "reason", &info->reason));
-    MF_KEEP_FIRST(rc, copy_texts(outcome, "evidence", &info->evidence));
+    MF_KEEP_FIRST(rc, copy_text(&outcome, "reason", &info->reason));
+    MF_KEEP_FIRST(rc, copy_texts(&outcome, "evidence", &info->evidence));
     MF_KEEP_FIRST(rc, copy_text(root, "memory_peak_source", &info->memory_peak_source));
-    MF_KEEP_FIRST(rc, copy_text(largest, "comm", &info->largest_comm));
-    MF_KEEP_FIRST(rc, copy_text(busiest, "comm", &info->busiest_comm));
+    open_object(&part, member(root, "largest"));
+    info->largest_rss_bytes = read_count(&part, "rss_bytes", 0);
+    MF_KEEP_FIRST(rc, copy_text(&part, "comm", &info->largest_comm));
+    open_object(&part, member(root, "busiest"));
+    info->busiest_cpu_ns = read_count(&part, "cpu_ns", 0);
+    MF_KEEP_FIRST(rc, copy_text(&part, "comm", &info->busiest_comm));
+    open_object(&part, member(root, "totals"));
+    read_totals(&part, &info->totals);
     return rc;
 }
 
+/* flight.json as it lies in memory. */
+struct description {
+    char *bytes;
+    struct object root;
+    enum mf_flight_state state;
+};
+
 /* Checks that it is a flight.json of this format, and reads the state. */
-static int check(const char *path, struct mf_json_node root, enum mf_flight_state *ret_state,
-                 struct mf_errinfo *err)
+static int check(const char *path, struct description *description, struct mf_errinfo *err)
 {
+    const struct object *root = &description->root;
     const int64_t format = read_int(root, "format", 0);
-    const char *state = read_text(root, "state");
-    const int index = state != NULL ? mf__flight_state_of(state) : -1;
+    const int state = read_word(root, "state", mf__flight_state_of);
     if (format < 1) {
         return mf_fail(err, MF_EFORMAT, "%.200s is not the description of a flight", path);
     }
@@ -243,44 +273,37 @@ static int check(const char *path, struct mf_json_node root, enum mf_flight_stat
         return mf_fail(err, MF_EVERSION, "%.200s has the format %lld; this build knows %d", path,
                        (long long)format, MF_FLIGHT_FORMAT);
     }
-    if (index < 0 || index == MF_FLIGHT_DEAD || read_text(root, "id") == NULL) {
+    if (state < 0 || state == MF_FLIGHT_DEAD || member(root, "id").type != MF_SCAN_STRING) {
         return mf_fail(err, MF_EFORMAT, "%.200s does not say its id and a known state", path);
     }
-    *ret_state = (enum mf_flight_state)index;
+    description->state = (enum mf_flight_state)state;
     return 0;
 }
 
-static int load(const char *dir, struct mf_json_document **ret_document,
-                enum mf_flight_state *ret_state, struct mf_errinfo *err)
+static int load(const char *dir, struct description *description, struct mf_errinfo *err)
 {
-    char *bytes = NULL;
     size_t len = 0;
+    size_t offset = 0;
+    struct mf_scan_value value;
     char *path = mf_asprintf("%s/flight.json", dir);
     if (path == NULL) {
         return mf_fail(err, -ENOMEM, "out of memory");
     }
-    struct mf_json_document *document = NULL;
-    int rc = mf_fs_read_all(NULL, path, FILE_LEN_MAX, &bytes, &len, err);
+    int rc = mf_fs_read_all(NULL, path, FILE_LEN_MAX, &description->bytes, &len, err);
     if (rc == 0) {
-        rc = mf_json_parse(bytes, len, NULL, path, &document, err);
-        if (rc == MF_ESYNTAX) { /* it is our own file */
-            rc = MF_ECORRUPT;
-            if (err != NULL) {
-                err->code = rc;
-            }
+        rc = mf_scan(description->bytes, len, &value, &offset);
+        if (rc < 0) {
+            rc = mf_fail(err, MF_ECORRUPT, "%.200s is damaged at byte %zu", path, offset);
+        } else {
+            open_object(&description->root, value);
+            rc = check(path, description, err);
+        }
+        if (rc < 0) {
+            mf_free(description->bytes);
         }
     }
-    if (rc == 0) {
-        rc = check(path, mf_json_root(document), ret_state, err);
-    }
-    mf_free(bytes);
     mf_free(path);
-    if (rc < 0) {
-        mf_json_free(document);
-        return rc;
-    }
-    *ret_document = document;
-    return 0;
+    return rc;
 }
 
 /* Whether somebody holds the lock of the recorder: 1, 0 (also without the file), or a code. */
@@ -302,12 +325,11 @@ static int recorder_lives(const char *dir, struct mf_errinfo *err)
     return rc;
 }
 
-static int load_with_life(const char *dir, struct mf_json_document **ret_document,
-                          enum mf_flight_state *ret_state, struct mf_errinfo *err)
+static int load_with_life(const char *dir, struct description *description, struct mf_errinfo *err)
 {
     for (int round = 0;; round++) {
-        int rc = load(dir, ret_document, ret_state, err);
-        if (rc < 0 || *ret_state != MF_FLIGHT_RUNNING) {
+        int rc = load(dir, description, err);
+        if (rc < 0 || description->state != MF_FLIGHT_RUNNING) {
             return rc;
         }
         rc = recorder_lives(dir, err);
@@ -315,10 +337,10 @@ static int load_with_life(const char *dir, struct mf_json_document **ret_documen
             return 0;
         }
         if (rc == 0 && round > 0) {
-            *ret_state = MF_FLIGHT_DEAD;
+            description->state = MF_FLIGHT_DEAD;
             return 0;
         }
-        mf_json_free(*ret_document);
+        mf_free(description->bytes);
         if (rc < 0) {
             return rc;
         }
@@ -336,26 +358,25 @@ static int64_t time_so_far(const struct mf_flight_info *info)
 
 int mf_flight_info_read(const char *dir, struct mf_flight_info **ret_info, struct mf_errinfo *err)
 {
-    struct mf_json_document *document = NULL;
-    enum mf_flight_state state = MF_FLIGHT_RUNNING;
-    int rc = load_with_life(dir, &document, &state, err);
+    struct description description;
+    int rc = load_with_life(dir, &description, err);
     if (rc < 0) {
         return rc;
     }
-    const struct mf_json_node root = mf_json_root(document);
+    const enum mf_flight_state state = description.state;
     struct mf_flight_info *info = mf_calloc(1, sizeof *info);
     rc = -ENOMEM;
     if (info != NULL) {
         info->state = state;
         info->dir = mf_strdup(dir);
-        rc = info->dir != NULL ? read_start(root, info) : -ENOMEM;
+        rc = info->dir != NULL ? read_start(&description.root, info) : -ENOMEM;
         if (rc == 0 && (state == MF_FLIGHT_ENDED || state == MF_FLIGHT_RECOVERED)) {
-            rc = read_end(root, info);
+            rc = read_end(&description.root, info);
         } else if (rc == 0) {
             info->duration_ns = state == MF_FLIGHT_RUNNING ? time_so_far(info) : -1;
         }
     }
-    mf_json_free(document);
+    mf_free(description.bytes);
     if (rc < 0) {
         mf_flight_info_free(info);
         return mf_fail(err, rc, "out of memory");

@@ -3,7 +3,7 @@
 #ifndef FLIGHT_FLIGHT_PROCESS_TABLE_H
 #define FLIGHT_FLIGHT_PROCESS_TABLE_H
 
-#include "fmt/json_read.h"
+#include "fmt/json_scan.h"
 
 #include <mayfly/flight.h>
 
@@ -17,9 +17,9 @@ struct mf__process_table {
     struct mf_errinfo *err;
 };
 
-/* Takes in an event or a sample; `root` is it parsed. Events of other kinds are passed over. */
+/* Takes in an event or a sample; `root` is its object. Events of other kinds are passed over. */
 int mf__process_table_take(struct mf__process_table *table, const struct mf_flight_event *event,
-                           struct mf_json_node root, struct mf_errinfo *err);
+                           struct mf_scan_value root, struct mf_errinfo *err);
 /* The table as it is now, sorted by number; borrowed until the next call. */
 int mf__process_table_view(struct mf__process_table *table, struct mf_flight_processes *ret_view,
                            struct mf_errinfo *err);

@@ -89,35 +89,53 @@ static struct mf_flight_process *process_of(struct mf__process_table *table, uin
 
 /* ---- pieces of an event ---- */
 
-static uint64_t get_count(struct mf_json_node object, const char *key, uint64_t fallback)
+#define MEMBERS_MAX 32
+
+/* The members of an event. */
+struct record {
+    struct mf_scan_member members[MEMBERS_MAX];
+    size_t count;
+};
+
+static struct mf_scan_value member(const struct record *record, const char *key)
+{
+    return mf_scan_find(record->members, record->count, key);
+}
+
+static uint64_t get_count(const struct record *record, const char *key, uint64_t fallback)
 {
     uint64_t value = fallback;
-    return mf_json_get_uint_or(object, key, fallback, &value, NULL) == 0 ? value : fallback;
+    return mf_scan_uint(member(record, key), &value) ? value : fallback;
 }
 
-static int64_t get_int(struct mf_json_node object, const char *key, int64_t fallback)
+static int64_t get_int(const struct record *record, const char *key, int64_t fallback)
 {
     int64_t value = fallback;
-    return mf_json_get_int_or(object, key, fallback, &value, NULL) == 0 ? value : fallback;
+    return mf_scan_int(member(record, key), &value) ? value : fallback;
 }
 
-static const char *get_text(struct mf_json_node object, const char *key)
+/* Sets a text from a member; one that is not there leaves it as it is. */
+static int set_text(struct mf__process_table *table, char **field, const struct record *record,
+                    const char *key)
 {
-    const char *text = NULL;
-    return mf_json_get_string_or(object, key, NULL, &text, NULL) == 0 ? text : NULL;
-}
-
-static int set_text(struct mf__process_table *table, char **field, const char *text)
-{
-    if (text == NULL || (*field != NULL && strcmp(*field, text) == 0)) {
+    const struct mf_scan_value value = member(record, key);
+    if (value.type != MF_SCAN_STRING || (*field != NULL && mf_scan_is(value, *field))) {
         return 0;
     }
-    char *copy = mf_strdup(text);
+    char *copy = mf_scan_copy(value);
     if (copy == NULL) {
         return out_of_memory(table);
     }
     mf_free(*field);
     *field = copy;
+    return 0;
+}
+
+static int set_default(struct mf__process_table *table, char **field, const char *text)
+{
+    if (*field == NULL && (*field = mf_strdup(text)) == NULL) {
+        return out_of_memory(table);
+    }
     return 0;
 }
 
@@ -129,7 +147,7 @@ static void *room_for_one(void *items, size_t count, size_t item_len)
 }
 
 static int add_exec(struct mf__process_table *table, struct mf_flight_process *process,
-                    int64_t t_ns, const char *comm, const char *args)
+                    int64_t t_ns, const struct record *record)
 {
     struct mf_flight_exec *execs = room_for_one(process->execs, process->exec_count, sizeof *execs);
     if (execs == NULL) {
@@ -138,38 +156,34 @@ static int add_exec(struct mf__process_table *table, struct mf_flight_process *p
     process->execs = execs;
     struct mf_flight_exec *exec = &execs[process->exec_count++];
     *exec = (struct mf_flight_exec){.t_ns = t_ns};
-    int rc = set_text(table, &exec->comm, comm != NULL ? comm : "");
-    if (rc == 0) {
-        rc = set_text(table, &exec->args, args);
-    }
+    int rc = set_text(table, &exec->comm, record, "comm");
+    MF_KEEP_FIRST(rc, set_default(table, &exec->comm, ""));
+    MF_KEEP_FIRST(rc, set_text(table, &exec->args, record, "args"));
     return rc;
 }
 
 /* ---- kinds of events ---- */
 
 static int take_start(struct mf__process_table *table, struct mf_flight_process *process,
-                      int64_t t_ns, struct mf_json_node root)
+                      int64_t t_ns, const struct record *record)
 {
-    const char *seen = get_text(root, "seen");
     process->start_ns = t_ns;
-    process->start_exact = seen != NULL && strcmp(seen, "fork") == 0;
-    process->pid = get_int(root, "pid", 0);
-    process->parent = get_count(root, "pproc", 0);
-    return set_text(table, &process->comm, get_text(root, "comm"));
+    process->start_exact = mf_scan_is(member(record, "seen"), "fork");
+    process->pid = get_int(record, "pid", 0);
+    process->parent = get_count(record, "pproc", 0);
+    return set_text(table, &process->comm, record, "comm");
 }
 
 static int take_exec(struct mf__process_table *table, struct mf_flight_process *process,
-                     int64_t t_ns, struct mf_json_node root)
+                     int64_t t_ns, const struct record *record)
 {
-    const char *comm = get_text(root, "comm");
-    const char *args = get_text(root, "args");
-    int rc = set_text(table, &process->comm, comm);
-    if (args == NULL) { /* what it was before would be wrong */
+    int rc = set_text(table, &process->comm, record, "comm");
+    if (member(record, "args").type == MF_SCAN_ABSENT) { /* what it was before would be wrong */
         mf_free(process->args);
         process->args = NULL;
     }
-    MF_KEEP_FIRST(rc, set_text(table, &process->args, args));
-    MF_KEEP_FIRST(rc, add_exec(table, process, t_ns, comm, args));
+    MF_KEEP_FIRST(rc, set_text(table, &process->args, record, "args"));
+    MF_KEEP_FIRST(rc, add_exec(table, process, t_ns, record));
     return rc;
 }
 
@@ -194,48 +208,48 @@ static void take_most(uint64_t *field, uint64_t value)
 }
 
 static int take_exit(struct mf__process_table *table, struct mf_flight_process *process,
-                     int64_t t_ns, struct mf_json_node root)
+                     int64_t t_ns, const struct record *record)
 {
     bool exact = false;
-    if (mf_json_get_bool_or(root, "exact", false, &exact, NULL) < 0) {
-        exact = false;
-    }
+    (void)mf_scan_bool(member(record, "exact"), &exact);
     process->ended = true;
     process->end_ns = t_ns;
-    process->start_ns = get_int(root, "start", process->start_ns);
-    const int64_t status = get_int(root, "status", -1);
+    process->start_ns = get_int(record, "start", process->start_ns);
+    const int64_t status = get_int(record, "status", -1);
     if (status >= 0 && status <= 0xFFFF) {
         take_status(process, status);
     }
-    const uint64_t user_ns = get_count(root, "utime_ns", MF_FLIGHT_UNKNOWN);
-    const uint64_t system_ns = get_count(root, "stime_ns", MF_FLIGHT_UNKNOWN);
+    const uint64_t user_ns = get_count(record, "utime_ns", MF_FLIGHT_UNKNOWN);
+    const uint64_t system_ns = get_count(record, "stime_ns", MF_FLIGHT_UNKNOWN);
     if (user_ns != MF_FLIGHT_UNKNOWN && system_ns != MF_FLIGHT_UNKNOWN) {
         process->totals_exact = exact;
         process->cpu_user_ns = user_ns;
         process->cpu_system_ns = system_ns;
     }
-    take_most(&process->rss_peak_bytes, get_count(root, "rss_peak", 0));
-    take_most(&process->read_bytes, get_count(root, "rbytes", MF_FLIGHT_UNKNOWN));
-    take_most(&process->write_bytes, get_count(root, "wbytes", MF_FLIGHT_UNKNOWN));
-    process->read_chars = get_count(root, "rchar", MF_FLIGHT_UNKNOWN);
-    process->write_chars = get_count(root, "wchar", MF_FLIGHT_UNKNOWN);
-    process->faults_minor = get_count(root, "minflt", 0);
-    process->faults_major = get_count(root, "majflt", 0);
-    process->switches_voluntary = get_count(root, "nvcsw", 0);
-    process->switches_involuntary = get_count(root, "nivcsw", 0);
-    const uint64_t threads = get_count(root, "threads", 0);
+    take_most(&process->rss_peak_bytes, get_count(record, "rss_peak", 0));
+    take_most(&process->read_bytes, get_count(record, "rbytes", MF_FLIGHT_UNKNOWN));
+    take_most(&process->write_bytes, get_count(record, "wbytes", MF_FLIGHT_UNKNOWN));
+    process->read_chars = get_count(record, "rchar", MF_FLIGHT_UNKNOWN);
+    process->write_chars = get_count(record, "wchar", MF_FLIGHT_UNKNOWN);
+    process->faults_minor = get_count(record, "minflt", 0);
+    process->faults_major = get_count(record, "majflt", 0);
+    process->switches_voluntary = get_count(record, "nvcsw", 0);
+    process->switches_involuntary = get_count(record, "nivcsw", 0);
+    const uint64_t threads = get_count(record, "threads", 0);
     if (threads > process->threads && threads <= UINT32_MAX) {
         process->threads = (uint32_t)threads;
     }
-    return set_text(table, &process->comm, get_text(root, "comm"));
+    return set_text(table, &process->comm, record, "comm");
 }
 
 /* [proc, cpu_ns, rss_bytes, read_bytes, write_bytes, threads]; -1 is not known. */
-static int take_sample(struct mf__process_table *table, int64_t t_ns, struct mf_json_node row)
+static int take_sample(struct mf__process_table *table, int64_t t_ns, struct mf_scan_value row)
 {
     int64_t values[6];
+    size_t cursor = 0;
+    struct mf_scan_value number;
     for (size_t i = 0; i < MF_ARRAY_LEN(values); i++) {
-        if (mf_json_as_int(mf_json_element(row, i), &values[i], NULL) < 0) {
+        if (!mf_scan_next_element(row, &cursor, &number) || !mf_scan_int(number, &values[i])) {
             return 0;
         }
     }
@@ -278,21 +292,21 @@ static int take_sample(struct mf__process_table *table, int64_t t_ns, struct mf_
     return 0;
 }
 
-static int take_samples(struct mf__process_table *table, int64_t t_ns, struct mf_json_node root)
+static int take_samples(struct mf__process_table *table, int64_t t_ns, const struct record *record)
 {
-    const struct mf_json_node rows = mf_json_member(root, "p");
-    const size_t count = mf_json_type(rows) == MF_JSON_ARRAY ? mf_json_len(rows) : 0;
+    const struct mf_scan_value rows = member(record, "p");
+    struct mf_scan_value row;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = take_sample(table, t_ns, mf_json_element(rows, i));
+    for (size_t cursor = 0; rc == 0 && mf_scan_next_element(rows, &cursor, &row);) {
+        rc = take_sample(table, t_ns, row);
     }
     return rc;
 }
 
 /* The kernel names the victim by its pid; it is the youngest process that has it. */
-static void take_oom(struct mf__process_table *table, struct mf_json_node root)
+static void take_oom(struct mf__process_table *table, const struct record *record)
 {
-    const int64_t pid = get_int(root, "pid", 0);
+    const int64_t pid = get_int(record, "pid", 0);
     for (size_t i = table->count; pid > 0 && i-- > 0;) {
         if (table->items[i].pid == pid) {
             table->items[i].oom_killed = true;
@@ -302,17 +316,22 @@ static void take_oom(struct mf__process_table *table, struct mf_json_node root)
 }
 
 int mf__process_table_take(struct mf__process_table *table, const struct mf_flight_event *event,
-                           struct mf_json_node root, struct mf_errinfo *err)
+                           struct mf_scan_value root, struct mf_errinfo *err)
 {
     table->err = err;
-    if (strcmp(event->kind, "sample") == 0) {
-        return take_samples(table, event->t_ns, root);
-    }
-    if (strcmp(event->kind, "oom") == 0) {
-        take_oom(table, root);
+    const bool is_sample = strcmp(event->kind, "sample") == 0;
+    const bool is_oom = strcmp(event->kind, "oom") == 0;
+    const bool is_process = strncmp(event->kind, "process.", 8) == 0 && event->process != 0;
+    if (!is_sample && !is_oom && !is_process) {
         return 0;
     }
-    if (strncmp(event->kind, "process.", 8) != 0 || event->process == 0) {
+    struct record record;
+    record.count = mf_scan_members(root, record.members, MEMBERS_MAX);
+    if (is_sample) {
+        return take_samples(table, event->t_ns, &record);
+    }
+    if (is_oom) {
+        take_oom(table, &record);
         return 0;
     }
     struct mf_flight_process *process = process_of(table, event->process, event->t_ns);
@@ -321,15 +340,15 @@ int mf__process_table_take(struct mf__process_table *table, const struct mf_flig
     }
     const char *kind = event->kind + 8;
     if (strcmp(kind, "start") == 0) {
-        return take_start(table, process, event->t_ns, root);
+        return take_start(table, process, event->t_ns, &record);
     }
     if (strcmp(kind, "exec") == 0) {
-        return take_exec(table, process, event->t_ns, root);
+        return take_exec(table, process, event->t_ns, &record);
     }
     if (strcmp(kind, "comm") == 0) {
-        return set_text(table, &process->comm, get_text(root, "comm"));
+        return set_text(table, &process->comm, &record, "comm");
     }
-    return strcmp(kind, "exit") == 0 ? take_exit(table, process, event->t_ns, root) : 0;
+    return strcmp(kind, "exit") == 0 ? take_exit(table, process, event->t_ns, &record) : 0;
 }
 
 /* ---- the whole table ---- */
@@ -342,7 +361,7 @@ static int complete(struct mf__process_table *table, struct mf_flight_process *p
     if (process->parent == process->number) {
         process->parent = 0;
     }
-    return process->comm == NULL ? set_text(table, &process->comm, "?") : 0;
+    return set_default(table, &process->comm, "?");
 }
 
 static int by_number(const void *a, const void *b)

@@ -83,8 +83,8 @@ static char *take_text(struct mf_buffer *text)
     return copy;
 }
 
-static int add_event(struct mf_story *story, const struct mf_flight_event *event,
-                     struct mf_json_node root)
+static int add_parsed(struct mf_story *story, const struct mf_flight_event *event,
+                      struct mf_json_node root)
 {
     const char *step_name = NULL;
     const enum mf_step step = mf__event_step(event->kind, root, &step_name);
@@ -119,6 +119,19 @@ static int add_event(struct mf_story *story, const struct mf_flight_event *event
     return added->text != NULL && added->kind != NULL ? 0 : -ENOMEM;
 }
 
+/* What the scanner takes and the reader does not (a key that comes twice) has no words. */
+static int add_event(struct mf_story *story, const struct mf_flight_event *event)
+{
+    struct mf_json_document *document = NULL;
+    int rc = mf_json_parse(event->json, event->json_len, NULL, "event", &document, NULL);
+    if (rc < 0) {
+        return rc == -ENOMEM ? rc : 0;
+    }
+    rc = add_parsed(story, event, mf_json_root(document));
+    mf_json_free(document);
+    return rc;
+}
+
 static int by_time(const void *a, const void *b)
 {
     const struct mf_story_event *left = a;
@@ -150,13 +163,12 @@ static int read_events(struct mf_story *story, struct mf_errinfo *err)
         if (rc <= 0) {
             break;
         }
-        const struct mf_json_node root = mf__flight_event_root(feed->events);
-        rc = mf__process_table_take(&feed->table, &event, root, err);
+        rc = mf__process_table_take(&feed->table, &event, mf__flight_event_root(feed->events), err);
         if (rc == 0 && is_told(event.kind)) {
             if (names_processes(event.kind)) {
                 rc = mf__process_table_view(&feed->table, &story->processes, err);
             }
-            rc = rc == 0 ? add_event(story, &event, root) : rc;
+            rc = rc == 0 ? add_event(story, &event) : rc;
         }
     }
     if (rc == 0) {

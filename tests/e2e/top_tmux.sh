@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# mayfly top in a real terminal: what it shows at 80 x 24 and after a resize, its keys, and the terminal as
-# it was found after every way to end but SIGKILL.
+# mayfly top in a real terminal: what it shows at 80 x 24 and after a resize, its keys, and the terminal
+# as it was found after every way to end but SIGKILL.
 . "$MAYFLY_SOURCE_DIR/tests/lib/expect.sh"
 command -v tmux >/dev/null || { echo "tmux is not installed"; exit 77; }
 export MAYFLY_HOME=$scratch/home TZ=UTC LC_ALL=C.UTF-8
