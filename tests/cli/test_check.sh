@@ -38,6 +38,12 @@ bad "/* $mark: later */" 'finish it now, or say why not in words'
 bad 'int x; ' 'blanks at the end of the line'
 bad "/* $(printf '%0100d' 0) */" 'longer than 100 columns'
 
+printf '%0121d\n' 0 >"$scratch/bad.sh"
+expect 1 "$check" "$scratch/bad.sh"
+stdout_has "bad.sh:1: longer than 120 columns"
+printf '%0120d\n' 0 >"$scratch/bad.sh"
+expect 0 "$check" "$scratch/bad.sh"
+
 echo 'int x;' >"$scratch/bad.c"
 expect 1 "$check" "$scratch/bad.c"
 stdout_has "bad.c:1: the first line must be the SPDX licence identifier"

@@ -24,7 +24,8 @@ if [ "$top" = full ]; then
     [ "$(events many process.exit | grep '"comm":"true"' | grep -vc '"utime_ns":0,"stime_ns":0')" -eq 500 ] ||
         complain "some have no CPU time"
     # Their sum is what the cgroup counted, but for what each used before it was in it.
-    sum=$(events many process.exit | grep -o '"[us]time_ns":[0-9]*' | cut -d: -f2 | paste -sd+ | bc)
+    sum=$(events many process.exit | grep -o '"[us]time_ns":[0-9]*' | cut -d: -f2 |
+        awk '{ sum += $1 } END { printf "%.0f", sum }')
     tree=$(($(field many cpu_user_ns) + $(field many cpu_system_ns)))
     if [ "$(field many memory_peak_source)" = cgroup ]; then
         [ $((sum > tree ? sum - tree : tree - sum)) -lt $((tree / 20)) ] ||
