@@ -44,6 +44,12 @@ stdout_has "bad.sh:1: longer than 120 columns"
 printf '%0120d\n' 0 >"$scratch/bad.sh"
 expect 0 "$check" "$scratch/bad.sh"
 
+printf 'See [this](innocent.c), [that](https://example.org/x) and\n[those](nowhere.md#part).\n' \
+    >"$scratch/bad.md"
+expect 1 "$check" "$scratch/bad.md"
+stdout_is "$scratch/bad.md:2: the link leads nowhere: nowhere.md
+1 problems"
+
 echo 'int x;' >"$scratch/bad.c"
 expect 1 "$check" "$scratch/bad.c"
 stdout_has "bad.c:1: the first line must be the SPDX licence identifier"
