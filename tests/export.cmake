@@ -2,11 +2,15 @@
 set(here "${CMAKE_CURRENT_SOURCE_DIR}")
 mayfly_test(NAME metrics_seal RUNG unit SOURCES "${here}/unit/metrics/seal_test.c" LINK mf_metrics)
 mayfly_test(NAME seal_power_cut RUNG crash SOURCES "${here}/crash/seal_power_cut.c" LINK mf_metrics)
+mayfly_test(NAME metrics_archive RUNG prop SOURCES "${here}/prop/prop_metrics_archive.c"
+  LINK mf_metrics PRIVATE_OF metrics)
 mayfly_fuzz(NAME metrics_archive SOURCES "${here}/fuzz/fuzz_metrics_archive.c"
   LINK mf_metrics PRIVATE_OF metrics CORPUS "${here}/fuzz/corpus/metrics_archive")
 mayfly_fuzz(NAME export_cursor SOURCES "${here}/fuzz/fuzz_export_cursor.c"
   LINK mf_export PRIVATE_OF export CORPUS "${here}/fuzz/corpus/export_cursor")
 
+mayfly_script_test(NAME metrics_archive RUNG golden
+  SCRIPT "${here}/golden/metrics_archive.sh")
 mayfly_script_test(NAME metrics RUNG cli SCRIPT "${here}/cli/test_metrics.sh")
 
 # Makes stores for scripts.
