@@ -13,9 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SECRET_BYTES_MAX 65536
 #define LABELS_MAX       64
+#define PROGRESS_NS      (MF_NS_PER_SECOND / 4)
 
 /* What the configuration points into. */
 struct settings {
@@ -32,6 +34,7 @@ struct pushing {
     char **roots;
     size_t root_count;
     struct mf_push_report total;
+    int64_t shown_ns; /* when the progress was shown last */
 };
 
 /* ---- settings ---- */
@@ -137,7 +140,6 @@ static int read_settings(struct cli_context *cli, struct settings *s)
     s->config.buckets_per_octave = (uint32_t)cli_int(cli, "buckets");
     s->config.attempts_max = (uint32_t)cli_int(cli, "attempts");
     s->config.timeout_ns = cli_int(cli, "timeout");
-    s->config.cancelled = stores_stopped;
     if (s->config.url == NULL) {
         return cli_usage(cli, "--url is needed: where to push to");
     }
@@ -158,6 +160,28 @@ static void free_settings(struct settings *s)
 
 /* ---- pushing ---- */
 
+/* Asked often by the push: shows how far it is, and whether to stop. */
+static bool on_turn(void *context)
+{
+    struct pushing *p = context;
+    const int64_t now_ns = mf_clock_coarse_ns();
+    if (now_ns - p->shown_ns >= PROGRESS_NS) {
+        p->shown_ns = now_ns;
+        if (isatty(STDERR_FILENO) == 1 && !cli_flag(p->cli, "quiet")) {
+            fprintf(stderr, "\r\033[K%" PRIu64 " stores, %" PRIu64 " samples", p->total.stores,
+                    p->total.samples);
+        }
+    }
+    return stores_stopped(NULL);
+}
+
+static void wipe_progress(const struct pushing *p)
+{
+    if (isatty(STDERR_FILENO) == 1 && !cli_flag(p->cli, "quiet")) {
+        fputs("\r\033[K", stderr);
+    }
+}
+
 static int one_pass(struct pushing *p)
 {
     int ret = 0;
@@ -166,6 +190,7 @@ static int one_pass(struct pushing *p)
         int rc = mf_pusher_push_all(p->pusher, p->roots[i], &p->total, err);
         ret = ret == 0 ? rc : ret;
     }
+    wipe_progress(p);
     return ret;
 }
 
@@ -269,8 +294,10 @@ static int find_roots(struct cli_context *cli, struct pushing *p)
     return 0;
 }
 
-static int push(struct cli_context *cli, const struct settings *settings, struct pushing *p)
+static int push(struct cli_context *cli, struct settings *settings, struct pushing *p)
 {
+    settings->config.cancelled = on_turn;
+    settings->config.cancelled_context = p;
     int rc = mf_pusher_new(&settings->config, &p->pusher, &cli->err);
     if (rc != 0) {
         return rc;

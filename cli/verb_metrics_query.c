@@ -268,9 +268,6 @@ static int query_store(struct cli_context *cli, const char *path, bool many,
     } else if (exporter != NULL) {
         rc = mf_exporter_add(exporter, many ? path : NULL, reader, query, &cli->err);
     } else {
-        if (query->tier == MF_TIER_FINEST) {
-            query->tier = MF_TIER_AUTO;
-        }
         rc = query_text(cli, many ? path : NULL, reader, query, function, matches);
     }
     mf_metrics_reader_close(reader);
@@ -287,6 +284,10 @@ static int run(struct cli_context *cli)
     const enum format format = cli->json ? FORMAT_JSON : (enum format)cli_choice(cli, "format");
     int rc = range_check(cli);
     rc = rc == 0 ? choose_function(cli, &query, &function) : rc;
+    if (rc == 0 && strcmp(cli_string(cli, "tier"), "finest") == 0 &&
+        (format == FORMAT_TEXT || query.function != MF_FUNCTION_NONE)) {
+        rc = cli_usage(cli, "--tier finest is for CSV and JSON without a function");
+    }
     rc = rc == 0 ? stores_find(cli, 1, &stores) : rc;
     if (rc != 0) {
         return rc;

@@ -55,6 +55,8 @@ stderr_has "is no counter"
 expect 64 $m query g vms/a --rate --increase
 expect 64 $m query g vms/a --range yesterday
 expect 64 $m query g vms/a --tier 9
+expect 64 $m query g vms/a --tier finest
+expect 0 $m query g vms/a --tier finest --json
 expect 65 $m query g vms/a --from -1s --to -5s
 
 # ---- gaps and partial answers ----

@@ -4,7 +4,7 @@
 # loopback ports with storage in the test's directory, and stopped at the end.
 . "$MAYFLY_SOURCE_DIR/tests/lib/expect.sh"
 make_store=$MAYFLY_BINARY_DIR/tests/make_store
-for program in prometheus promtool victoria-metrics; do
+for program in prometheus promtool victoria-metrics openssl perl; do
     command -v "$program" >/dev/null || { echo "skipped: $program is not installed"; exit 77; }
 done
 export no_proxy=127.0.0.1
@@ -12,18 +12,18 @@ servers=()
 trap 'kill "${servers[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$scratch"' EXIT
 now=$(date +%s)
 
-# start NAME COMMAND...: runs the command with PORT replaced by a free port, waits until it answers
-# queries; $port is the port.
+# start NAME READY COMMAND...: runs the command with PORT replaced by a free port, waits until the
+# function READY is true; $port is the port.
 start() {
-    local name=$1 attempt=0 pid
-    shift
+    local name=$1 ready=$2 attempt=0 pid
+    shift 2
     while [ $attempt -lt 20 ]; do
         attempt=$((attempt + 1))
         port=$((20000 + RANDOM % 20000))
         "${@//PORT/$port}" >"$scratch/$name.log" 2>&1 &
         pid=$!
         for _ in $(seq 200); do
-            if promtool query instant "http://127.0.0.1:$port" 1 >/dev/null 2>&1; then
+            if "$ready"; then
                 servers+=("$pid")
                 return
             fi
@@ -36,6 +36,10 @@ start() {
     echo "$name does not start:"
     tail -5 "$scratch/$name.log"
     exit 1
+}
+
+answers() {
+    promtool query instant "http://127.0.0.1:$port" 1 >/dev/null 2>&1
 }
 
 # ask EXPRESSION: the value of an instant query, without labels and time
@@ -61,7 +65,7 @@ scrape_configs:
     honor_labels: true
     static_configs: [{targets: ["127.0.0.1:$(cat "$scratch/serve.port")"]}]
 CONFIG
-start prometheus prometheus --config.file="$scratch/prometheus.yml" \
+start prometheus answers prometheus --config.file="$scratch/prometheus.yml" \
     --storage.tsdb.path="$scratch/prometheus" --web.enable-remote-write-receiver \
     --web.listen-address=127.0.0.1:PORT
 for _ in $(seq 100); do
@@ -134,6 +138,41 @@ answer_is 'count_over_time(g{job="vm",instance="c"}[10m])' 5
 b='g{job="vm",instance="b"}[10m]'
 answer_is "max_over_time($b) + 1 - count_over_time($b)" 0
 
+# ---- TLS and a password ----
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=test \
+    -addext subjectAltName=IP:127.0.0.1 -keyout "$scratch/key.pem" -out "$scratch/cert.pem" 2>/dev/null
+cat >"$scratch/web.yml" <<CONFIG
+tls_server_config: {cert_file: $scratch/cert.pem, key_file: $scratch/key.pem}
+basic_auth_users: {me: $(perl -e 'print crypt("secret", "\$2b\$04\$" . "abcdefghijklmnopqrstuu")')}
+CONFIG
+echo "global: {}" >"$scratch/empty.yml"
+plain_port=$port
+push_secure() {
+    "$MAYFLY" metrics push --url "https://127.0.0.1:$port/api/v1/write" --attempts 1 --json \
+        --label instance=secure "$@" "$scratch/store"
+}
+refuses() { # for want of a password
+    case $(push_secure --ca-file "$scratch/cert.pem" 2>&1) in
+    *401*) return 0 ;;
+    esac
+    return 1
+}
+start secure refuses prometheus --config.file="$scratch/empty.yml" \
+    --storage.tsdb.path="$scratch/secure" --web.config.file="$scratch/web.yml" \
+    --web.enable-remote-write-receiver --web.listen-address=127.0.0.1:PORT
+echo "me:secret" >"$scratch/password"
+expect 76 push_secure --basic-auth-file "$scratch/password"
+stderr_has "certificate"
+expect 76 push_secure --ca-file "$scratch/cert.pem"
+stderr_has "HTTP status 401"
+expect 0 push_secure --ca-file "$scratch/cert.pem" --basic-auth-file "$scratch/password"
+stdout_has '"finished":1,'
+stdout_has '"refused":0,'
+export PASSWORD=me:secret
+expect 0 push_secure --ca-file "$scratch/cert.pem" --basic-auth-env PASSWORD
+stdout_has '"requests":0,'
+port=$plain_port
+
 # ---- too old for remote write: refused and counted, and the way in by blocks ----
 old=$((now - 10800))
 "$make_store" "$scratch/old" "$old" 45 || exit 1
@@ -149,7 +188,7 @@ last="samples in blocks"
 [ "$samples" = "$written" ] || complain "$samples in the blocks, $written in the text"
 
 # ---- VictoriaMetrics takes it as it is ----
-start victoria victoria-metrics -storageDataPath="$scratch/victoria" \
+start victoria answers victoria-metrics -storageDataPath="$scratch/victoria" \
     -httpListenAddr=127.0.0.1:PORT -retentionPeriod=1d
 push --label instance=old "$scratch/old"
 stdout_has '"refused":0,'

@@ -55,7 +55,7 @@ static void lost_cursor_goes_on_where_the_peer_is(void **state)
 }
 
 /* Cut at every length and with every byte changed, a cursor is as good as none. */
-static void damaged_cursor_recovers(void **state)
+static void d18_damaged_cursor_recovers(void **state)
 {
     struct fixture *f = *state;
     struct sample_store s;
@@ -227,6 +227,38 @@ static void gauges_with_aggregates(void **state)
     receiver_stop(receiver);
 }
 
+/* D06: what is recorded after the clock was set back by 55 minutes is pushed like the rest, and a
+ * push with a fresh cursor brings everything. */
+static void d06_clock_that_stepped_back_is_pushed(void **state)
+{
+    struct fixture *f = *state;
+    struct sample_store s;
+    struct receiver *receiver = receiver_start(receiver_strict, NULL);
+    struct receiver *second = receiver_start(receiver_strict, NULL);
+    struct mf_push_config config = push_config(receiver);
+    sample_open(f, &s);
+    for (int i = 0; i < 70; i++) {
+        const int64_t back_ns = i >= 10 ? 55 * 60 * SECOND : 0;
+        f->wall_ns = T0 + i * SECOND - back_ns;
+        assert_int_equal(mf_metrics_tick(f->store, f->wall_ns), 0);
+        assert_int_equal(mf_metrics_record(f->store, s.gauge, i), 0);
+        if (i == 20) {
+            push_ok(f->path, &config);
+        }
+    }
+    fixture_close(f);
+    struct mf_push_report report = push_ok(f->path, &config);
+    assert_int_equal(report.refused, 0);
+    config.url = receiver_url(second);
+    report = push_ok(f->path, &config);
+    assert_int_equal(report.refused, 0);
+    assert_true(receiver_count(receiver) >= 69);
+    assert_int_equal(receiver_count(second), receiver_count(receiver));
+    assert_double(receiver_samples(second)[receiver_count(second) - 1].value, 69, 0);
+    receiver_stop(receiver);
+    receiver_stop(second);
+}
+
 /* --- folders --- */
 
 static void make_store_at(struct fixture *f, const char *name, int seconds, bool close)
@@ -384,12 +416,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(lost_cursor_goes_on_where_the_peer_is),
-        TEST(damaged_cursor_recovers),
+        TEST(d18_damaged_cursor_recovers),
         TEST(cursor_of_another_store_counts_for_nothing),
         TEST(forbidden_directory_is_told_before_anything_is_sent),
         TEST(each_peer_and_each_label_has_its_cursor),
         TEST(histogram_is_cumulative),
         TEST(gauges_with_aggregates),
+        TEST(d06_clock_that_stepped_back_is_pushed),
         TEST(folder_finds_new_stores_and_leaves_ended_ones),
         TEST(one_bad_store_does_not_stop_the_others),
         TEST(sealed_store_is_pushed),
