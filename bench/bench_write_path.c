@@ -49,7 +49,7 @@ struct sinks {
 
 struct way {
     const char *name;
-    const char *seed_row; /* its name in docs/benchmarks.md's anchor; "": it has none */
+    const char *seed_row; /* its row in the document that this follows; "": it has none */
     void (*one)(struct sinks *sinks);
     void (*many)(struct sinks *sinks, uint64_t count);
     void (*between)(struct sinks *sinks); /* untimed, before each block; may be NULL */
