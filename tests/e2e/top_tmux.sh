@@ -31,7 +31,12 @@ state() {
     await "done-$1"
     tmux display-message -p -t t '#{alternate_on} #{cursor_flag} #{wrap_flag}' >>"$scratch/$1"
 }
+# Keys for the shell go to the view as long as it runs, so its end comes first.
 restored() {
+    for _ in $(seq 200); do
+        pgrep -P "$(tmux display-message -p -t t '#{pane_pid}')" -x mayfly >/dev/null || break
+        sleep 0.05
+    done
     state "$1"
     cmp -s "$scratch/before" "$scratch/$1" ||
         complain "the terminal is not as it was after $1: $(cat "$scratch/before" "$scratch/$1")"
