@@ -5,3 +5,5 @@ foreach(name slot histogram labels selector)
   mayfly_test(NAME metrics_${name} RUNG unit SOURCES "${here}/unit/metrics/${name}_test.c" LINK mf_metrics
     PRIVATE_OF metrics)
 endforeach()
+mayfly_test(NAME metrics RUNG prop SOURCES "${here}/prop/prop_metrics.c" "${here}/lib/metrics_model.c" LINK mf_metrics
+  TIMEOUT 600)

@@ -20,7 +20,7 @@
  * Time policy, the same for every tier:
  *   late      a value older than the newest of its series is merged into each tier that still
  * retains its slot (`late_merged`); when none does it is refused with MF_ELATE (`late_refused`). It
- *             counts in count, sum, min and max; first and last of a slot follow arrival.
+ *             counts in count, sum, min and max, and leaves first and last of the slot alone.
  *   future    a value more than `future_ns_max` ahead of both the store's clock and the wall clock
  * is refused with MF_EFUTURE (`future_refused`). backward  mf_metrics_tick() with a time before the
  * last tick is a step of the caller's clock
@@ -72,14 +72,14 @@ struct mf_metrics_tier {
 };
 
 struct mf_metrics_schema {
-    const char *name;        /* [a-zA-Z_][a-zA-Z0-9_-]*, at most 47 bytes, unique in the store */
-    const char *selector;    /* which series it takes: `{job="vm"}`; NULL or "" for all. The first
-                                schema    that matches a series at registration has it */
-    uint32_t series_max;     /* columns, of any type */
-    uint32_t histograms_max; /* how many of them may be histograms */
-    uint32_t
-        histogram_bytes; /* room for the buckets of a histogram in one slot: 64 .. 16384, 0: 1024 */
-    uint32_t tier_count; /* 1 .. MF_METRICS_TIERS_MAX, finest first */
+    const char *name;         /* [a-zA-Z_][a-zA-Z0-9_-]*, at most 47 bytes, unique in the store */
+    const char *selector;     /* which series it takes: `{job="vm"}`; NULL or "" for all. The first
+                                 schema    that matches a series at registration has it */
+    uint32_t series_max;      /* columns, of any type */
+    uint32_t histograms_max;  /* how many of them may be histograms */
+    uint32_t histogram_bytes; /* room for the buckets of a histogram in one slot: 64 .. 16384 in
+                                 steps of 8, 0: 1024 */
+    uint32_t tier_count;      /* 1 .. MF_METRICS_TIERS_MAX, finest first */
     struct mf_metrics_tier tiers[MF_METRICS_TIERS_MAX];
 };
 
@@ -299,8 +299,9 @@ struct mf_metrics_query {
     enum mf_metrics_function function;
     double quantile; /* 0 .. 1, for MF_FUNCTION_QUANTILE */
 };
-#define MF_TIER_AUTO   (-1)
-#define MF_TIER_FINEST (-2) /* mf_metrics_visit(): each time in the finest tier that still has it  \
+#define MF_TIER_AUTO (-1)
+#define MF_TIER_FINEST                                                                             \
+    (-2)                    /* mf_metrics_visit(): each time in the finest tier that still has it  \
                              */
 #define MF_TIER_LATEST (-3) /* mf_metrics_visit(): only the newest point of each series */
 
@@ -380,7 +381,7 @@ MF_API double mf_histogram_sum(const struct mf_histogram *histogram);
 MF_API double mf_histogram_quantile(const struct mf_histogram *histogram, double quantile);
 MF_API double mf_histogram_error(const struct mf_histogram *histogram);
 /* Values <= bound, for the cumulative buckets of exposition formats; exact when bound is a power of
- * two. */
+ * two from 2^-20 to 2^44 and mf_histogram_error() below 1. */
 MF_API uint64_t mf_histogram_count_below(const struct mf_histogram *histogram, double bound);
 
 /* --- many stores; sealing

@@ -268,10 +268,9 @@ static int take_series(struct input *in, struct catalog *catalog)
     if (series == NULL) {
         return -ENOMEM;
     }
-    size_t len;
     series->source.text = take_string(in, &series->source.text_len);
-    series->source.unit = take_string(in, &len);
-    series->source.help = take_string(in, &len);
+    series->source.unit = take_string(in, &series->source.unit_len);
+    series->source.help = take_string(in, &series->source.help_len);
     series->source.type = (enum mf_series_type)take(in, MF_HISTOGRAM);
     series->source.schema = (uint32_t)take(in, MF_METRICS_SCHEMAS_MAX);
     series->source.id = (uint32_t)catalog->series_count - 1;

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  * counter.c -- totals: increments from many threads, or observed from elsewhere.
  *
- * Each writer thread has a shard, a column of plain 8-byte words in the mapped file, to which nobody else
- * writes; so adding is a load, an addition and a store, and a kill loses nothing. The total of a series
- * is the sum of its shards; it is sampled when a slot of the first tier ends, into that slot. A reader
- * adds what the shards hold beyond the newest sample. Shards are never set back: the next thread that
- * takes one goes on from its values. */
+ * Each writer thread has a shard, a column of plain 8-byte words in the mapped file, to which
+ * nobody else writes; so adding is a load, an addition and a store, and a kill loses nothing. The
+ * total of a series is the sum of its shards; it is sampled when a slot of the first tier ends,
+ * into that slot. A reader adds what the shards hold beyond the newest sample. Shards are never set
+ * back: the next thread that takes one goes on from its values. */
 #include "store.h"
 
 #include "base/fail.h"
+
+#include <math.h>
 
 /* Where a counter's total comes from; kept in `max` of its open slot. */
 #define SOURCE_OBSERVED 1.0
 
 /* Adds one sample to a counter. Its `min` (what was seen at the source) and `max` (the kind of
- * source) are published with it, in one step. */
+ * source) are published with it, in one step. A sample behind the newest one is MF_ELATE and loses
+ * nothing: what it would have added is in the next. */
 static int add_sample(struct mf_metrics *store, struct store_series *series,
                       const struct mf__aggregate *sample, int64_t slot)
 {
@@ -25,20 +28,12 @@ static int add_sample(struct mf_metrics *store, struct store_series *series,
         a->sum += sample->sum;
         a->last = sample->last;
         a->min = sample->min;
+        a->max = sample->max;
         mf__open_publish(store, series, 0, slot, a, SLOT_NONE);
         return 0;
     }
-    if (slot < open.slot) {
-        count_event(&slab_status(&store->slab)->late_refused);
+    if (slot < open.slot || mf__ring_has(store, series, slot)) {
         return MF_ELATE;
-    }
-    if (mf__ring_has(store, series, slot)) {
-        /* Only after a recovery or an early consolidation: the ring takes the increase. */
-        struct mf__aggregate empty = *sample;
-        empty.count = 0;
-        (void)mf__ring_merge_late(store, series, slot, sample);
-        mf__open_publish(store, series, 0, SLOT_NONE, &empty, SLOT_NONE);
-        return 0;
     }
     mf__open_slot(store, series, slot, sample);
     return 0;
@@ -69,28 +64,39 @@ void mf__counters_sample(struct mf_metrics *store, struct store_schema *schema)
         const double increase = sum > seen ? sum - seen : 0;
         const struct mf__aggregate sample = {
             .count = 1, .sum = increase, .min = sum, .first = before, .last = before + increase};
-        (void)add_sample(store, series, &sample, schema->slot);
+        (void)add_sample(store, series, &sample, schema->slot); /* late: the next sample has it */
     }
 }
 
-static int observe(struct mf_metrics *store, struct store_series *series, double total, int64_t slot)
+static int observe(struct mf_metrics *store, struct store_series *series, double total,
+                   int64_t slot)
 {
+    struct slab_status *status = slab_status(&store->slab);
     const double seen = -series->current->minus_min;
     const double before = series->current->last;
     struct mf__aggregate sample = {.count = 1, .min = total, .max = SOURCE_OBSERVED};
+    const bool reset = series->observed && total < seen;
     if (!series->observed) { /* what came before the first sight of it is not ours */
         sample.first = sample.last = total;
-        series->observed = true;
     } else {
-        const bool reset = total < seen;
-        if (reset) {
-            count_event(&slab_status(&store->slab)->counter_resets);
-        }
         sample.sum = reset ? total : total - seen;
         sample.first = before;
         sample.last = before + sample.sum;
     }
-    return add_sample(store, series, &sample, slot);
+    if (!isfinite(sample.last)) {
+        count_event(&status->value_refused);
+        return MF_EVALUE;
+    }
+    const int rc = add_sample(store, series, &sample, slot);
+    if (rc < 0) {
+        count_event(&status->late_refused);
+        return rc;
+    }
+    series->observed = true;
+    if (reset) {
+        count_event(&status->counter_resets);
+    }
+    return 0;
 }
 
 bool mf__counter_is_observed(const struct slab_open *open)
@@ -103,7 +109,7 @@ static int check_observed(struct mf_metrics *store, const struct store_series *s
     if (series == NULL) {
         return MF_ESTALE;
     }
-    if (series->type != MF_COUNTER || !(total - total == 0) || total < 0) {
+    if (series->type != MF_COUNTER || !isfinite(total) || total < 0) {
         count_event(&slab_status(&store->slab)->value_refused);
         return MF_EVALUE;
     }
@@ -153,8 +159,10 @@ int mf_counter_writer_begin(struct mf_metrics *store, struct mf_counter_writer *
     }
     mf_mutex_unlock(&store->writers_lock);
     if (shard == shards) {
-        return mf_fail(err, MF_ELIMIT, "%s: all %u counter writers are in use; end one, or create the "
-                       "store with more writers_max", store->path, shards);
+        return mf_fail(err, MF_ELIMIT,
+                       "%s: all %u counter writers are in use; end one, or create the "
+                       "store with more writers_max",
+                       store->path, shards);
     }
     *ret_writer = (struct mf_counter_writer){
         .handles = store->handles,

@@ -10,22 +10,21 @@
 
 #include <math.h>
 
-#define HALVINGS_MAX 11 /* 2050 buckets become two */
-
 double mf__histogram_bound(uint32_t index)
 {
     if (index == 0) {
         return 0;
     }
-    const uint64_t bits = ((uint64_t)(index - 1) + ((uint64_t)(1023 + HISTOGRAM_EXPONENT_MIN)
-                                                    << HISTOGRAM_STEPS_LOG2))
+    const uint64_t bits = ((uint64_t)(index - 1) +
+                           ((uint64_t)(1023 + HISTOGRAM_EXPONENT_MIN) << HISTOGRAM_STEPS_LOG2))
                           << (52 - HISTOGRAM_STEPS_LOG2);
     double bound;
     memcpy(&bound, &bits, sizeof bound);
     return bound;
 }
 
-/* Bucket i of the full resolution lies in bucket halved(i, n) after n halvings; the outer two stay. */
+/* Bucket i of the full resolution lies in bucket halved(i, n) after n halvings; the outer two stay.
+ */
 static uint32_t halved(uint32_t index, unsigned halvings)
 {
     if (index == 0 || index == HISTOGRAM_BUCKETS - 1) {
@@ -71,11 +70,16 @@ static size_t encode_pairs(const uint64_t *buckets, unsigned halvings, uint8_t *
     return len;
 }
 
-void mf__histogram_encode(const uint64_t *buckets, unsigned halvings, int64_t slot, uint8_t *blob,
-                          size_t room_bytes)
+struct mf__slot mf__histogram_packed(const uint8_t *blob)
+{
+    return (struct mf__slot){.lo = mf_load_u64(blob + 12), .hi = mf_load_u64(blob + 20)};
+}
+
+void mf__histogram_encode(const uint64_t *buckets, unsigned halvings, int64_t slot,
+                          struct mf__slot packed, uint8_t *blob, size_t room_bytes)
 {
     size_t len = 0;
-    for (; halvings <= HALVINGS_MAX; halvings++) {
+    for (; halvings <= HISTOGRAM_HALVINGS_MAX; halvings++) {
         len = encode_pairs(buckets, halvings, blob + HISTOGRAM_BLOB_HEADER,
                            room_bytes - HISTOGRAM_BLOB_HEADER);
         if (len != 0) {
@@ -86,6 +90,8 @@ void mf__histogram_encode(const uint64_t *buckets, unsigned halvings, int64_t sl
     mf_store_u16(blob + 8, (uint16_t)len);
     blob[10] = (uint8_t)halvings;
     blob[11] = 0;
+    mf_store_u64(blob + 12, packed.lo);
+    mf_store_u64(blob + 20, packed.hi);
     mf_store_u32(blob, mf_crc32c(0, blob + 4, HISTOGRAM_BLOB_HEADER - 4 + len));
 }
 
@@ -97,7 +103,7 @@ int mf__histogram_decode(const uint8_t *blob, size_t room_bytes, int64_t slot,
     if (mf_load_u32(blob + 4) != (uint32_t)slot || len == 0) {
         return 0;
     }
-    if (len > room_bytes - HISTOGRAM_BLOB_HEADER || halvings > HALVINGS_MAX ||
+    if (len > room_bytes - HISTOGRAM_BLOB_HEADER || halvings > HISTOGRAM_HALVINGS_MAX ||
         mf_crc32c(0, blob + 4, HISTOGRAM_BLOB_HEADER - 4 + len) != mf_load_u32(blob)) {
         return MF_ECORRUPT;
     }
@@ -156,8 +162,8 @@ double mf_histogram_sum(const struct mf_histogram *histogram)
     return histogram->sum;
 }
 
-/* A group of 2^h buckets is answered for by the middle of the one behind its middle. Up to 2^5 buckets lie
- * within one power of two, from there on a group spans 2^(h-5) of them. */
+/* A group of 2^h buckets is answered for by the middle of the one behind its middle. Up to 2^5
+ * buckets lie within one power of two, from there on a group spans 2^(h-5) of them. */
 double mf_histogram_error(const struct mf_histogram *histogram)
 {
     const int halvings = (int)histogram->halvings;
@@ -171,8 +177,8 @@ double mf_histogram_error(const struct mf_histogram *histogram)
     return ldexp(1 + half_bucket, 1 << (halvings - HISTOGRAM_STEPS_LOG2 - 1)) - 1;
 }
 
-/* The least value: the recorded minimum, unless that was rounded to steps of the slot's range, which may be
- * many times the minimum; then what the lowest bucket says. */
+/* The least value: the recorded minimum, unless that was rounded to steps of the slot's range,
+ * which may be many times the minimum; then what the lowest bucket says. */
 static double least_value(const struct mf_histogram *histogram)
 {
     if (!histogram->rounded) {

@@ -12,8 +12,8 @@ static bool name_valid(const char *name, size_t len, bool colon)
 {
     for (size_t i = 0; i < len; i++) {
         const char c = name[i];
-        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-                            (colon && c == ':');
+        const bool letter =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (colon && c == ':');
         if (!letter && (i == 0 || c < '0' || c > '9')) {
             return false;
         }
@@ -38,7 +38,10 @@ static size_t utf8_sequence(const unsigned char *p, size_t len)
     if (c < 0x80) {
         return 1;
     }
-    size_t size = c >= 0xC2 && c <= 0xDF ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
+    size_t size = c >= 0xC2 && c <= 0xDF   ? 2
+                  : (c & 0xF0) == 0xE0     ? 3
+                  : c >= 0xF0 && c <= 0xF4 ? 4
+                                           : 0;
     if (size == 0 || size > len) {
         return 0;
     }
@@ -70,7 +73,8 @@ static int check_labels(const char *name, const struct mf_label *labels, size_t 
                         struct mf_errinfo *err)
 {
     if (name == NULL || !mf__metric_name_valid(name, strlen(name))) {
-        return mf_fail(err, MF_EVALUE, "series name \"%.80s\" is not valid: use [a-zA-Z_:][a-zA-Z0-9_:]*",
+        return mf_fail(err, MF_EVALUE,
+                       "series name \"%.80s\" is not valid: use [a-zA-Z_:][a-zA-Z0-9_:]*",
                        name != NULL ? name : "");
     }
     if (count > MF_METRICS_LABELS_MAX) {
@@ -80,14 +84,16 @@ static int check_labels(const char *name, const struct mf_label *labels, size_t 
     for (size_t i = 0; i < count; i++) {
         const char *label = labels[i].name;
         if (label == NULL || !mf__label_name_valid(label, strlen(label))) {
-            return mf_fail(err, MF_EVALUE, "series %.80s: label name \"%.80s\" is not valid: use "
-                           "[a-zA-Z_][a-zA-Z0-9_]*, not starting with __", name,
-                           label != NULL ? label : "");
+            return mf_fail(err, MF_EVALUE,
+                           "series %.80s: label name \"%.80s\" is not valid: use "
+                           "[a-zA-Z_][a-zA-Z0-9_]*, not starting with __",
+                           name, label != NULL ? label : "");
         }
         const char *value = labels[i].value;
         if (value == NULL || value[0] == '\0' || !mf__utf8_valid(value, strlen(value))) {
-            return mf_fail(err, MF_EVALUE, "series %.80s: the value of label %.80s is empty or not UTF-8",
-                           name, label);
+            return mf_fail(err, MF_EVALUE,
+                           "series %.80s: the value of label %.80s is empty or not UTF-8", name,
+                           label);
         }
     }
     return 0;
@@ -141,8 +147,8 @@ int mf__labels_format(const char *name, const struct mf_label *labels, size_t la
     return text->failed ? mf_fail_os(err, -ENOMEM, "series %.80s", name) : 0;
 }
 
-/* Copies a quoted value from *at (behind the opening quote) to out, moves *at behind the closing quote.
- * Returns the end of the copy, or NULL. */
+/* Copies a quoted value from *at (behind the opening quote) to out, moves *at behind the closing
+ * quote. Returns the end of the copy, or NULL. */
 static char *unescape(const char **at, const char *end, char *out)
 {
     const char *p = *at;
@@ -165,19 +171,13 @@ static char *unescape(const char **at, const char *end, char *out)
     return out;
 }
 
-struct mf__labels *mf__labels_parse(const char *text, size_t len)
-{
-    struct mf__labels *labels;
-    return mf__labels_take(text, len, &labels) == 0 ? labels : NULL;
-}
-
-int mf__labels_take(const char *text, size_t len, struct mf__labels **ret_labels)
+int mf__labels_parse(const char *text, size_t len, struct mf__labels **ret_labels)
 {
     const char *end = text + len;
     const char *brace = memchr(text, '{', len);
     const size_t name_len = brace != NULL ? (size_t)(brace - text) : len;
     if (!mf__metric_name_valid(text, name_len)) {
-        return MF_ECORRUPT;
+        return MF_ESYNTAX;
     }
     /* The strings need no more room than the text: each has a quote or '=' in place of its NUL. */
     const size_t array_bytes = MF_METRICS_LABELS_MAX * sizeof(struct mf_label);
@@ -219,7 +219,7 @@ int mf__labels_take(const char *text, size_t len, struct mf__labels **ret_labels
     return 0;
 bad:
     mf_free(labels);
-    return MF_ECORRUPT;
+    return MF_ESYNTAX;
 }
 
 const char *mf__labels_value(const struct mf__labels *labels, const char *name)

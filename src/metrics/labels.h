@@ -22,10 +22,8 @@ struct mf__labels {
     struct mf_label labels[];
 };
 
-/* NULL when `text` is not canonical or memory is out. */
-struct mf__labels *mf__labels_parse(const char *text, size_t len);
-/* The same, telling the two apart: MF_ECORRUPT or -ENOMEM. */
-int mf__labels_take(const char *text, size_t len, struct mf__labels **ret_labels);
+/* MF_ESYNTAX when `text` is not canonical; -ENOMEM. */
+int mf__labels_parse(const char *text, size_t len, struct mf__labels **ret_labels);
 
 /* The value of a label, "" when there is none. `__name__` is the name. */
 const char *mf__labels_value(const struct mf__labels *labels, const char *name);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * match.c -- which series of a source a selector means, in the order of answers. */
+ * match.c -- see match.h. A writer may forget a series and give its place to another while we look:
+ * what is copied counts when the place has the same generation before and after. */
+#include "match.h"
 #include "selector.h"
-#include "source.h"
 
 #include "base/heap.h"
 
@@ -9,79 +10,123 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int compare_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
+bool mf__match_stands(const struct mf_metrics_reader *reader, const struct match *match)
 {
-    const int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
-    return order != 0 ? order : (a_len > b_len) - (a_len < b_len);
+    struct source_series now;
+    return reader->ops->series(reader->source, match->series.id, &now) &&
+           now.generation == match->series.generation;
 }
 
-static size_t name_length(const struct source_series *series)
+static void match_free(struct match *match)
 {
-    const char *brace = memchr(series->text, '{', series->text_len);
-    return brace != NULL ? (size_t)(brace - series->text) : series->text_len;
+    mf_free(match->labels);
+    mf_free(match->strings);
 }
 
-/* By name, so that the series of one name stand together; then by labels. */
-static int compare_series(const void *a, const void *b)
+static const char *copy_string(char **to, const char *text, size_t len)
 {
-    const struct source_series *x = a;
-    const struct source_series *y = b;
-    const size_t x_len = name_length(x);
-    const size_t y_len = name_length(y);
-    const int order = compare_bytes(x->text, x_len, y->text, y_len);
-    return order != 0 ? order
-                      : compare_bytes(x->text + x_len, x->text_len - x_len, y->text + y_len,
-                                      y->text_len - y_len);
+    char *copy = *to;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    *to += len + 1;
+    return copy;
 }
 
-/* 1, 0, or -ENOMEM. A text that cannot be read had a checksum that held a moment ago: the series is
- * being forgotten. */
-static int matches(const struct mf__selector *selector, const struct source_series *series)
+/* 1 and a copy of the series, 0 when it is none (any more), -ENOMEM. */
+static int copy_series(const struct mf_metrics_reader *reader, uint32_t id, struct match *ret_match)
 {
-    struct mf__labels *labels;
-    int rc = mf__labels_take(series->text, series->text_len, &labels);
-    if (rc != 0) {
-        return rc == -ENOMEM ? rc : 0;
+    struct source_series series;
+    if (!reader->ops->series(reader->source, id, &series)) {
+        return 0;
     }
-    rc = mf__selector_matches(selector, labels) ? 1 : 0;
-    mf_free(labels);
-    return rc;
+    struct match match = {.series = series};
+    match.strings = mf_malloc(series.text_len + series.unit_len + series.help_len + 3);
+    if (match.strings == NULL) {
+        return -ENOMEM;
+    }
+    char *to = match.strings;
+    match.series.text = copy_string(&to, series.text, series.text_len);
+    match.series.unit = copy_string(&to, series.unit, series.unit_len);
+    match.series.help = copy_string(&to, series.help, series.help_len);
+    if (!mf__match_stands(reader, &match)) {
+        mf_free(match.strings);
+        return 0;
+    }
+    const int rc = mf__labels_parse(match.series.text, series.text_len, &match.labels);
+    if (rc < 0) {
+        mf_free(match.strings);
+        return rc == -ENOMEM ? rc : 0; /* not a text that we wrote */
+    }
+    *ret_match = match;
+    return 1;
 }
 
-int mf__match(const struct mf_metrics_reader *reader, const char *selector_text,
-              struct source_series **ret_list, size_t *ret_count, struct mf_errinfo *err)
+static int compare_matches(const void *a, const void *b)
 {
-    struct mf__selector *selector;
+    const struct match *x = a;
+    const struct match *y = b;
+    const int order = strcmp(x->labels->name, y->labels->name);
+    return order != 0 ? order : strcmp(x->series.text, y->series.text);
+}
+
+void mf__matches_free(struct match *matches, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        match_free(&matches[i]);
+    }
+    mf_free(matches);
+}
+
+static int keep(struct match **matches, size_t count, size_t *capacity, const struct match *match)
+{
+    if (count == *capacity) {
+        const size_t larger = *capacity != 0 ? *capacity * 2 : 64;
+        struct match *moved = mf_realloc(*matches, larger * sizeof **matches);
+        if (moved == NULL) {
+            return -ENOMEM;
+        }
+        *matches = moved;
+        *capacity = larger;
+    }
+    (*matches)[count] = *match;
+    return 0;
+}
+
+int mf__matches_find(const struct mf_metrics_reader *reader, const char *selector_text,
+                     struct match **ret_matches, size_t *ret_count, struct mf_errinfo *err)
+{
+    struct mf__selector *selector = NULL;
     int rc = mf__selector_parse(selector_text, &selector, err);
     if (rc < 0) {
         return rc;
     }
     const uint32_t ids = reader->ops->series_count(reader->source);
-    struct source_series *list = NULL;
+    struct match *matches = NULL;
     size_t count = 0;
     size_t capacity = 0;
-    for (uint32_t id = 0; rc >= 0 && id < ids; id++) {
-        struct source_series series;
-        rc = reader->ops->series(reader->source, id, &series) ? matches(selector, &series) : 0;
-        if (rc == 1 && count == capacity) {
-            capacity = capacity == 0 ? 64 : capacity * 2;
-            struct source_series *longer = mf_realloc(list, capacity * sizeof *list);
-            rc = longer == NULL ? -ENOMEM : 1;
-            list = longer != NULL ? longer : list;
+    for (uint32_t id = 0; rc == 0 && id < ids; id++) {
+        struct match match;
+        rc = copy_series(reader, id, &match);
+        if (rc != 1) {
+            continue;
         }
-        if (rc == 1) {
-            list[count++] = series;
+        const bool wanted = mf__selector_matches(selector, match.labels);
+        rc = wanted ? keep(&matches, count, &capacity, &match) : 0;
+        if (wanted && rc == 0) {
+            count++;
+        } else {
+            match_free(&match);
         }
     }
     mf__selector_free(selector);
     if (rc < 0) {
-        mf_free(list);
+        mf__matches_free(matches, count);
         return rc;
     }
     if (count > 1) {
-        qsort(list, count, sizeof *list, compare_series);
+        qsort(matches, count, sizeof *matches, compare_matches);
     }
-    *ret_list = list;
+    *ret_matches = matches;
     *ret_count = count;
     return 0;
 }

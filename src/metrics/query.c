@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * query.c -- from a selector and a range to points, from whatever source. */
-#include "source.h"
+#include "match.h"
 
 #include "base/fail.h"
 #include "base/heap.h"
@@ -34,13 +34,13 @@ static struct tier_window window_of(const struct mf_metrics_info *info,
     return (struct tier_window){.oldest = newest - (int64_t)tier->slots + 1, .newest = newest};
 }
 
-/* The finest tier that still has the start of the range, or has everything there ever was. */
-static uint32_t choose_tier(const struct query_run *run, const struct mf_metrics_schema *schema)
+uint32_t mf__choose_tier(const struct mf_metrics_info *info, const struct mf_metrics_schema *schema,
+                         int64_t start_ns)
 {
     for (uint32_t t = 0; t < schema->tier_count; t++) {
         const struct mf_metrics_tier *tier = &schema->tiers[t];
-        const int64_t from_ns = window_of(&run->info, tier).oldest * tier->interval_ns;
-        if (from_ns <= run->query->start_ns || from_ns <= run->info.first_wall_ns) {
+        const int64_t from_ns = window_of(info, tier).oldest * tier->interval_ns;
+        if (from_ns <= start_ns || from_ns <= info->first_wall_ns) {
             return t;
         }
     }
@@ -50,7 +50,8 @@ static uint32_t choose_tier(const struct query_run *run, const struct mf_metrics
 static int check_query(const struct mf_metrics_query *query, struct mf_errinfo *err)
 {
     if (query->start_ns >= query->end_ns) {
-        return mf_fail(err, MF_EVALUE, "the range is empty: it starts at %lld ns and ends at %lld ns",
+        return mf_fail(err, MF_EVALUE,
+                       "the range is empty: it starts at %lld ns and ends at %lld ns",
                        (long long)query->start_ns, (long long)query->end_ns);
     }
     if (query->tier < MF_TIER_AUTO || query->tier >= MF_METRICS_TIERS_MAX) {
@@ -59,7 +60,8 @@ static int check_query(const struct mf_metrics_query *query, struct mf_errinfo *
     if (query->function < MF_FUNCTION_NONE || query->function > MF_FUNCTION_QUANTILE) {
         return mf_fail(err, MF_EVALUE, "function %d does not exist", (int)query->function);
     }
-    if (query->function == MF_FUNCTION_QUANTILE && !(query->quantile >= 0 && query->quantile <= 1)) {
+    if (query->function == MF_FUNCTION_QUANTILE &&
+        !(query->quantile >= 0 && query->quantile <= 1)) {
         return mf_fail(err, MF_EVALUE, "quantile %g is not between 0 and 1", query->quantile);
     }
     return 0;
@@ -130,8 +132,7 @@ static int apply_function(const struct query_run *run, const struct source_serie
     if (function == MF_FUNCTION_NONE) {
         return 0;
     }
-    const enum mf_series_type wanted =
-        function == MF_FUNCTION_QUANTILE ? MF_HISTOGRAM : MF_COUNTER;
+    const enum mf_series_type wanted = function == MF_FUNCTION_QUANTILE ? MF_HISTOGRAM : MF_COUNTER;
     if (series->type != wanted) {
         return mf_fail(run->err, MF_EVALUE, "%.160s is no %s", series->text,
                        wanted == MF_COUNTER ? "counter: rate and increase are for counters"
@@ -161,46 +162,44 @@ static int apply_function(const struct query_run *run, const struct source_serie
 static void count_missing(struct mf_series_result *result)
 {
     if (result->point_count > 0) {
-        const int64_t span_ns = result->points[result->point_count - 1].start_ns -
-                                result->points[0].start_ns;
+        const int64_t span_ns =
+            result->points[result->point_count - 1].start_ns - result->points[0].start_ns;
         result->missing = (size_t)(span_ns / result->interval_ns) + 1 - result->point_count;
     }
 }
 
-static int query_series(const struct query_run *run, const struct source_series *series,
+/* Answers for one match; takes its strings and labels over. 1 when the series went away meanwhile.
+ */
+static int query_series(const struct query_run *run, struct match *match,
                         struct mf_series_result *result)
 {
+    const struct source_series *series = &match->series;
     struct mf_metrics_schema schema;
     mf_metrics_reader_schema(run->reader, series->schema, &schema);
     if (run->query->tier != MF_TIER_AUTO && (uint32_t)run->query->tier >= schema.tier_count) {
         return mf_fail(run->err, MF_EVALUE, "tier %d does not exist: schema %s of %.160s has %u",
                        run->query->tier, schema.name, series->text, schema.tier_count);
     }
-    struct mf__labels *labels = mf__labels_parse(series->text, series->text_len);
-    char *text = mf_strndup(series->text, series->text_len);
-    char *unit = mf_strdup(series->unit);
-    char *help = mf_strdup(series->help);
-    const uint32_t tier_index = run->query->tier == MF_TIER_AUTO ? choose_tier(run, &schema)
-                                                                 : (uint32_t)run->query->tier;
+    const uint32_t tier_index = run->query->tier == MF_TIER_AUTO
+                                    ? mf__choose_tier(&run->info, &schema, run->query->start_ns)
+                                    : (uint32_t)run->query->tier;
     const struct mf_metrics_tier *tier = &schema.tiers[tier_index];
     const struct tier_window window = window_of(&run->info, tier);
-    /* The allocation of the labels holds the strings; text, unit and help are freed on their own. */
     *result = (struct mf_series_result){
-        .name = labels != NULL ? labels->name : NULL,
-        .labels = labels != NULL ? labels->labels : NULL,
-        .label_count = labels != NULL ? labels->label_count : 0,
-        .text = text,
-        .unit = unit,
-        .help = help,
+        .name = match->labels->name,
+        .labels = match->labels->labels,
+        .label_count = match->labels->label_count,
+        .text = series->text,
+        .unit = series->unit,
+        .help = series->help,
         .type = series->type,
         .schema = series->schema,
         .tier = tier_index,
         .interval_ns = tier->interval_ns,
         .retained_from_ns = window.oldest * tier->interval_ns,
     };
-    if (labels == NULL || text == NULL || unit == NULL || help == NULL) {
-        return -ENOMEM;
-    }
+    match->labels = NULL;
+    match->strings = NULL;
     result->partial = run->query->start_ns < result->retained_from_ns &&
                       run->info.first_wall_ns < result->retained_from_ns;
     if (run->info.first_wall_ns == 0 && run->info.clock_wall_ns == 0) {
@@ -215,7 +214,8 @@ static int query_series(const struct query_run *run, const struct source_series 
     int rc = run->reader->ops->points(run->reader->source, series->id, tier_index, first, last,
                                       keep_point, &sink);
     count_missing(result);
-    return rc < 0 ? rc : apply_function(run, series, result);
+    rc = rc < 0 ? rc : apply_function(run, series, result);
+    return rc == 0 && !mf__match_stands(run->reader, match) ? 1 : rc;
 }
 
 /* --- all that match */
@@ -226,12 +226,24 @@ static int finish(int rc, struct mf_errinfo *err)
         return mf_fail_os(err, rc, "query");
     }
     if (rc == MF_EBUSY) {
-        return mf_fail(err, rc, "query: the writer changes a series too fast to read it whole; try again");
+        return mf_fail(err, rc,
+                       "query: the writer changes a series too fast to read it whole; try again");
     }
     if (rc == MF_ECORRUPT) {
         return mf_fail(err, rc, "query: the buckets of a histogram fail their checksum");
     }
     return rc;
+}
+
+static void free_series_result(struct mf_series_result *series)
+{
+    if (series->labels != NULL) { /* they are the end of the block that mf__labels_parse() made */
+        mf_free((void *)((uintptr_t)series->labels - offsetof(struct mf__labels, labels)));
+    }
+    mf_free((void *)(uintptr_t)series->text); /* unit and help are in the same block */
+    mf_free(series->points);
+    mf_free(series->values);
+    *series = (struct mf_series_result){0};
 }
 
 int mf_metrics_query(struct mf_metrics_reader *reader, const struct mf_metrics_query *query,
@@ -243,9 +255,9 @@ int mf_metrics_query(struct mf_metrics_reader *reader, const struct mf_metrics_q
         return rc;
     }
     mf_metrics_reader_info(reader, &run.info);
-    struct source_series *matches = NULL;
+    struct match *matches = NULL;
     size_t count = 0;
-    rc = mf__match(reader, query->selector, &matches, &count, err);
+    rc = mf__matches_find(reader, query->selector, &matches, &count, err);
     if (rc < 0) {
         return finish(rc, err);
     }
@@ -255,28 +267,21 @@ int mf_metrics_query(struct mf_metrics_reader *reader, const struct mf_metrics_q
     }
     rc = result != NULL && result->series != NULL ? 0 : -ENOMEM;
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        result->series_count = i + 1;
-        rc = query_series(&run, &matches[i], &result->series[i]);
+        struct mf_series_result *series = &result->series[result->series_count++];
+        rc = query_series(&run, &matches[i], series);
+        if (rc == 1) {
+            free_series_result(series);
+            result->series_count--;
+            rc = 0;
+        }
     }
-    mf_free(matches);
+    mf__matches_free(matches, count);
     if (rc < 0) {
         mf_metrics_result_free(result);
         return finish(rc, err);
     }
     *ret_result = result;
     return 0;
-}
-
-static void free_series_result(struct mf_series_result *series)
-{
-    if (series->labels != NULL) { /* they are the end of the block that mf__labels_parse() returned */
-        mf_free((void *)((uintptr_t)series->labels - offsetof(struct mf__labels, labels)));
-    }
-    mf_free((void *)(uintptr_t)series->text);
-    mf_free((void *)(uintptr_t)series->unit);
-    mf_free((void *)(uintptr_t)series->help);
-    mf_free(series->points);
-    mf_free(series->values);
 }
 
 void mf_metrics_result_free(struct mf_metrics_result *result)
@@ -293,15 +298,15 @@ void mf_metrics_result_free(struct mf_metrics_result *result)
 
 /* --- one distribution over a range */
 
-static int merge_series(const struct query_run *run, const struct source_series *series,
-                        struct mf_histogram *into)
+static int merge_series(const struct query_run *run, struct match *match, struct mf_histogram *into)
 {
+    const struct source_series *series = &match->series;
     if (series->type != MF_HISTOGRAM) {
         return mf_fail(run->err, MF_EVALUE, "%.160s is no histogram", series->text);
     }
     struct mf_series_result result = {0};
     struct mf_histogram *slot = mf_calloc(1, sizeof *slot);
-    int rc = slot != NULL ? query_series(run, series, &result) : -ENOMEM;
+    int rc = slot != NULL ? query_series(run, match, &result) : -ENOMEM;
     for (size_t i = 0; rc == 0 && i < result.point_count; i++) {
         const struct mf_point *point = &result.points[i];
         memset(slot, 0, sizeof *slot);
@@ -315,10 +320,11 @@ static int merge_series(const struct query_run *run, const struct source_series 
     }
     mf_free(slot);
     free_series_result(&result);
-    return rc;
+    return rc == 1 ? 0 : rc;
 }
 
-int mf_metrics_query_histogram(struct mf_metrics_reader *reader, const struct mf_metrics_query *query,
+int mf_metrics_query_histogram(struct mf_metrics_reader *reader,
+                               const struct mf_metrics_query *query,
                                struct mf_histogram **ret_histogram, struct mf_errinfo *err)
 {
     struct mf_metrics_query plain = *query;
@@ -329,9 +335,9 @@ int mf_metrics_query_histogram(struct mf_metrics_reader *reader, const struct mf
         return rc;
     }
     mf_metrics_reader_info(reader, &run.info);
-    struct source_series *matches = NULL;
+    struct match *matches = NULL;
     size_t count = 0;
-    rc = mf__match(reader, query->selector, &matches, &count, err);
+    rc = mf__matches_find(reader, plain.selector, &matches, &count, err);
     struct mf_histogram *merged = rc == 0 ? mf_calloc(1, sizeof *merged) : NULL;
     if (rc == 0 && merged == NULL) {
         rc = -ENOMEM;
@@ -339,7 +345,7 @@ int mf_metrics_query_histogram(struct mf_metrics_reader *reader, const struct mf
     for (size_t i = 0; rc == 0 && i < count; i++) {
         rc = merge_series(&run, &matches[i], merged);
     }
-    mf_free(matches);
+    mf__matches_free(matches, count);
     if (rc < 0) {
         mf_free(merged);
         return finish(rc, err);

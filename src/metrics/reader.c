@@ -2,9 +2,10 @@
  *
  * reader.c -- a mapped store as a source of points, in any process that may read the file.
  *
- * What moves while it is read is seen exactly once: the open slots are taken first, from the finest tier
- * upwards, each whole; the rings after them. A slot that moved from an open slot into the tier above
- * between two looks is told by `through`; one that moved into its ring is taken from the copy in hand. */
+ * What moves while it is read is seen exactly once: the open slots are taken first, from the finest
+ * tier upwards, each whole; the rings after them. A slot that moved from an open slot into a tier
+ * above between two looks is told by `through` of any of these; one that moved into its ring is
+ * taken from the copy in hand. */
 #include "slab.h"
 #include "source.h"
 #include "store.h"
@@ -13,6 +14,8 @@
 #include "base/heap.h"
 
 #include <errno.h>
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #define READ_ATTEMPTS 1000
@@ -23,11 +26,12 @@ struct slab_source {
     char *path;
 };
 
-/* The open slots of a series, finest first; and what a counter's shards hold beyond its newest sample. */
+/* The open slots of a series, finest first; and what a counter's shards hold beyond its newest
+ * sample. */
 struct open_set {
+    bool counter;
     struct open_copy pending;
     struct open_copy tiers[MF_METRICS_TIERS_MAX];
-    int64_t slots_per[MF_METRICS_TIERS_MAX]; /* slots of the first tier in one of this */
 };
 
 static void source_close(void *context)
@@ -47,13 +51,13 @@ static void source_info(const void *context, struct mf_metrics_info *ret_info)
     const struct slab_status *status = slab_status(&source->slab);
     const struct slab_superblock *superblock =
         mf__superblock_find(source->slab.base, source->slab.bytes);
-    const int64_t clock_ns = atomic_load(&status->clock_ns);
+    const int64_t clock_ns = mf__slab_clock(&source->slab);
     const int64_t first_ns = atomic_load(&status->first_ns);
     struct mf_metrics_info info = {
         .state = MF_METRICS_WRITING,
         .created_wall_ns = superblock != NULL ? superblock->created_wall_ns : 0,
         .clock_wall_ns = clock_ns != INT64_MIN ? clock_ns : 0,
-        .first_wall_ns = first_ns != INT64_MAX ? first_ns : 0,
+        .first_wall_ns = first_ns > -TIME_LIMIT_NS && first_ns < TIME_LIMIT_NS ? first_ns : 0,
         .schema_count = source->slab.schema_count,
         .stats = {.late_merged = atomic_load(&status->late_merged),
                   .late_refused = atomic_load(&status->late_refused),
@@ -100,19 +104,22 @@ static uint32_t source_series_count(const void *context)
 static bool source_series(const void *context, uint32_t id, struct source_series *ret_series)
 {
     const struct slab *slab = &((const struct slab_source *)context)->slab;
-    if (id >= slab->columns || !mf__slab_entry_valid(slab, id)) {
+    struct slab_entry entry;
+    if (id >= slab->columns || !mf__slab_entry_read(slab, id, &entry)) {
         return false;
     }
-    const struct slab_entry *entry = slab_entry(slab, id);
     const char *text = slab_text(slab, id);
     *ret_series = (struct source_series){
         .text = text,
-        .text_len = entry->series_len,
-        .unit = text + entry->series_len + 1,
-        .help = text + entry->series_len + 1 + entry->unit_len + 1,
-        .type = (enum mf_series_type)entry->type,
+        .text_len = entry.series_len,
+        .unit = text + entry.series_len + 1,
+        .unit_len = entry.unit_len,
+        .help = text + entry.series_len + 1 + entry.unit_len + 1,
+        .help_len = entry.help_len,
+        .type = (enum mf_series_type)entry.type,
         .schema = (uint32_t)(mf__slab_schema_of(slab, id) - slab->schemas),
         .id = id,
+        .generation = entry.generation,
     };
     return true;
 }
@@ -122,7 +129,7 @@ static void read_pending(const struct slab *slab, const struct slab_schema *sche
                          struct open_set *set)
 {
     const struct mf__aggregate *open = &set->tiers[0].aggregate;
-    const int64_t clock_ns = atomic_load_explicit(&slab_status(slab)->clock_ns, memory_order_acquire);
+    const int64_t clock_ns = mf__slab_clock(slab);
     if (clock_ns == INT64_MIN || open->max != 0) {
         return; /* no time yet, or its total is kept elsewhere */
     }
@@ -135,52 +142,76 @@ static void read_pending(const struct slab *slab, const struct slab_schema *sche
     }
 }
 
-static int read_open_set(const struct slab *slab, const struct slab_schema *schema, uint32_t column,
-                         struct open_set *set)
+static int read_open_once(const struct slab *slab, const struct slab_schema *schema,
+                          uint32_t column, struct open_set *set)
 {
     const struct slab_cell *cell = slab_cell(slab, schema, column);
-    const bool counter = slab_entry(slab, column)->type == MF_COUNTER;
     set->pending.aggregate.count = 0;
     for (uint32_t t = 0; t < schema->tier_count; t++) {
-        const int rc = t == 0 ? mf__open_read(cell->open, sizeof(struct slab_open), &set->tiers[0])
-                              : mf__open_read(&cell->upper[t - 1][0].open, sizeof(struct slab_upper),
-                                              &set->tiers[t]);
+        const int rc = mf__cell_read(schema, cell, t, &set->tiers[t]);
         if (rc < 0) {
-            return MF_EBUSY;
+            return rc;
         }
-        set->slots_per[t] = schema->tiers[t].interval_ns / schema->tiers[0].interval_ns;
-        if (t == 0 && counter) {
+        if (t == 0 && set->counter) {
             read_pending(slab, schema, column, set);
-        }
-        struct mf__aggregate *a = &set->tiers[t].aggregate;
-        if (counter) { /* the fields hold the source's state; a total only grows */
-            a->min = a->first;
-            a->max = a->last;
         }
     }
     return 0;
 }
 
-/* Appends the open slots, down to the first tier, that belong to `slot` of `tier` and are not in a tier
- * above them yet. Coarse before fine is older before newer. */
-static void append_open(const struct open_set *set, uint32_t tier, int64_t slot,
-                        struct mf__aggregate *into)
+/* Of a counter that is added to, shards and newest sample must belong together: else the sample was
+ * taken in between. */
+static int read_open_set(const struct slab *slab, const struct slab_schema *schema, uint32_t column,
+                         struct open_set *set)
 {
-    for (uint32_t t = tier + 1; t-- > 0;) {
-        const struct open_copy *open = &set->tiers[t];
-        if (open->aggregate.count > 0 &&
-            floor_divide(open->slot * set->slots_per[t], set->slots_per[tier]) == slot &&
-            (t == tier || set->tiers[t + 1].through < open->slot)) {
-            mf__aggregate_append(into, &open->aggregate);
+    const struct slab_open *open = slab_cell(slab, schema, column)->open;
+    set->counter = slab_entry(slab, column)->type == MF_COUNTER;
+    for (int attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+        const uint64_t before[2] = {__atomic_load_n(&open[0].sequence, __ATOMIC_ACQUIRE),
+                                    __atomic_load_n(&open[1].sequence, __ATOMIC_ACQUIRE)};
+        const int rc = read_open_once(slab, schema, column, set);
+        atomic_thread_fence(memory_order_acquire);
+        if (rc < 0 || !set->counter || set->tiers[0].aggregate.max != 0 ||
+            (before[0] == __atomic_load_n(&open[0].sequence, __ATOMIC_RELAXED) &&
+             before[1] == __atomic_load_n(&open[1].sequence, __ATOMIC_RELAXED))) {
+            return rc;
         }
     }
-    const struct open_copy *pending = &set->pending;
-    if (pending->aggregate.count > 0 && floor_divide(pending->slot, set->slots_per[tier]) == slot) {
-        mf__aggregate_append(into, &pending->aggregate);
+    return MF_EBUSY;
+}
+
+/* One slot of a tier. What its ring has of slots before the open one is all there is of them. Of
+ * the open one the ring may have an earlier state, which does not count. Of later ones it has what
+ * moved there since the open slots were read, and with it all that was in them. */
+static void read_slot(const struct slab *slab, const struct slab_schema *schema, uint32_t column,
+                      uint32_t tier, const struct open_set *set, struct source_point *point)
+{
+    struct mf__aggregate *a = &point->aggregate;
+    const int64_t open_slot = set->tiers[tier].slot;
+    point->exact = true;
+    a->count = 0;
+    if (point->slot == open_slot ||
+        !mf__ring_get(slab, schema, tier, column, point->slot, a, &point->exact)) {
+        point->exact = true;
+        a->count = 0;
+        if (point->slot >= open_slot) {
+            mf__open_merge(schema, set->tiers, tier, point->slot, a);
+        }
+    }
+    const int64_t first_tier_slots = schema->tiers[tier].interval_ns / schema->tiers[0].interval_ns;
+    if (set->pending.aggregate.count > 0 &&
+        floor_divide(set->pending.slot, first_tier_slots) == point->slot) {
+        mf__aggregate_append(a, &set->pending.aggregate);
+    }
+    a->sum = isnan(a->sum) ? 0 : fmin(fmax(a->sum, -DBL_MAX), DBL_MAX);
+    if (set->counter) { /* open slots keep other things in these fields; a total only grows */
+        a->first = a->min = fmax(a->last - a->sum, -DBL_MAX);
+        a->max = a->last;
     }
 }
 
-static int source_points(const void *context, uint32_t id, uint32_t tier, int64_t first, int64_t last,
+static int source_points(const void *context, uint32_t id, uint32_t tier, int64_t first,
+                         int64_t last,
                          int (*visit)(void *context, const struct source_point *point),
                          void *visit_context)
 {
@@ -189,12 +220,8 @@ static int source_points(const void *context, uint32_t id, uint32_t tier, int64_
     struct open_set set;
     int rc = read_open_set(slab, schema, id, &set);
     for (int64_t slot = first; rc == 0 && slot <= last; slot++) {
-        struct source_point point = {.slot = slot, .exact = true};
-        const bool is_open = set.tiers[tier].aggregate.count > 0 && set.tiers[tier].slot == slot;
-        if (!is_open && !mf__ring_get(slab, schema, tier, id, slot, &point.aggregate, &point.exact)) {
-            point.aggregate.count = 0;
-        }
-        append_open(&set, tier, slot, &point.aggregate);
+        struct source_point point = {.slot = slot};
+        read_slot(slab, schema, id, tier, &set, &point);
         if (point.aggregate.count > 0) {
             rc = visit(visit_context, &point);
         }
@@ -207,11 +234,12 @@ static int read_dense(const struct slab *slab, const struct slab_schema *schema,
                       struct mf_histogram *live, int64_t *ret_slot)
 {
     const struct slab_cell *cell = slab_cell(slab, schema, id);
-    const _Atomic uint64_t *dense = slab_dense(slab, schema, slab_entry(slab, id)->histogram_column);
+    const _Atomic uint64_t *dense =
+        slab_dense(slab, schema, slab_entry(slab, id)->histogram_column);
     for (int attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
         struct open_copy before;
         struct open_copy after;
-        if (mf__open_read(cell->open, sizeof(struct slab_open), &before) < 0) {
+        if (mf__cell_read(schema, cell, 0, &before) < 0) {
             return MF_EBUSY;
         }
         live->count = 0;
@@ -219,10 +247,11 @@ static int read_dense(const struct slab *slab, const struct slab_schema *schema,
             live->buckets[i] = atomic_load_explicit(&dense[i], memory_order_acquire);
             live->count += live->buckets[i];
         }
-        if (mf__open_read(cell->open, sizeof(struct slab_open), &after) < 0) {
+        if (mf__cell_read(schema, cell, 0, &after) < 0) {
             return MF_EBUSY;
         }
-        if (before.slot == after.slot && (before.aggregate.count == 0) == (after.aggregate.count == 0)) {
+        if (before.slot == after.slot &&
+            (before.aggregate.count == 0) == (after.aggregate.count == 0)) {
             *ret_slot = before.aggregate.count > 0 ? before.slot : SLOT_NONE;
             return 0;
         }
@@ -262,8 +291,8 @@ struct bucket_walk {
     struct mf_histogram *into;
 };
 
-/* The buckets of a slot: live, from its blob, or, when its blob is made only when it ends, from the tier
- * below. The depth is the number of tiers. */
+/* The buckets of a slot: live, from its blob, or, when its blob is made only when it ends, from the
+ * tier below. The depth is the number of tiers. */
 static int walk_buckets(struct bucket_walk *walk, uint32_t tier, int64_t slot)
 {
     if (tier == 0) {
@@ -275,7 +304,7 @@ static int walk_buckets(struct bucket_walk *walk, uint32_t tier, int64_t slot)
     }
     const struct slab_cell *cell = slab_cell(walk->slab, walk->schema, walk->id);
     struct open_copy upper;
-    if (mf__open_read(&cell->upper[tier - 1][0].open, sizeof(struct slab_upper), &upper) < 0) {
+    if (mf__cell_read(walk->schema, cell, tier, &upper) < 0) {
         return MF_EBUSY;
     }
     if (upper.slot > slot) {
@@ -340,8 +369,8 @@ static int map_source(struct slab_source *source, struct mf_errinfo *err)
         return rc;
     }
     struct slab_superblock superblock;
-    rc = mf__slab_attach(&source->slab, base, info.size_bytes, mf_file_path(source->file), &superblock,
-                         err);
+    rc = mf__slab_attach(&source->slab, base, info.size_bytes, mf_file_path(source->file),
+                         &superblock, err);
     if (rc < 0) {
         (void)mf_file_unmap(source->file, base, info.size_bytes);
         source->slab.base = NULL;
@@ -359,7 +388,8 @@ static int open_slab(const char *path, const struct mf_env *env,
     source->path = mf_asprintf("%s/" SLAB_FILE, path);
     int rc = source->path != NULL ? 0 : mf_fail_os(err, -ENOMEM, "%s", path);
     if (rc == 0) {
-        rc = mf_file_open(env != NULL ? env->fs : NULL, source->path, MF_OPEN_READ, &source->file, err);
+        rc = mf_file_open(env != NULL ? env->fs : NULL, source->path, MF_OPEN_READ, &source->file,
+                          err);
     }
     if (rc == 0) {
         rc = map_source(source, err);
@@ -384,8 +414,8 @@ int mf_metrics_reader_open(const char *path, const struct mf_env *env,
         *err = slab_err;
     }
     if (rc == -ENOENT || rc == -ENOTDIR) {
-        rc = mf_fail(err, MF_ENOTFOUND, "%s: no metrics store here (no " SLAB_FILE " or " ARCHIVE_FILE
-                     ")", path);
+        rc = mf_fail(err, MF_ENOTFOUND,
+                     "%s: no metrics store here (no " SLAB_FILE " or " ARCHIVE_FILE ")", path);
     }
     return rc;
 }
@@ -415,7 +445,8 @@ void mf_metrics_reader_close(struct mf_metrics_reader *reader)
     }
 }
 
-void mf_metrics_reader_info(const struct mf_metrics_reader *reader, struct mf_metrics_info *ret_info)
+void mf_metrics_reader_info(const struct mf_metrics_reader *reader,
+                            struct mf_metrics_info *ret_info)
 {
     reader->ops->info(reader->source, ret_info);
 }

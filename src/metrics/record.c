@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * record.c -- the hot path, and what it leaves to the slow one: a new slot, a late value, the clock.
+ * record.c -- the hot path, and what it leaves to the slow one: a new slot, a late value, the
+ * clock.
  *
- * The fast path of a gauge reads the newer copy of its open slot and writes the other: five stores, no lock,
- * no allocation, no system call. A reader always finds one whole copy, and so does the next open after a
- * kill between any two instructions. */
+ * The fast path of a gauge reads the newer copy of its open slot and writes the other: five stores,
+ * no lock, no allocation, no system call. A reader always finds one whole copy, and so does the
+ * next open after a kill between any two instructions. */
 #include "store.h"
 
 #include "os/clock.h"
@@ -12,6 +13,14 @@
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define SANITIZE_THREAD
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SANITIZE_THREAD
+#endif
 #endif
 
 /* The pair of copies is aligned to 128 bytes, each is 64. */
@@ -32,8 +41,9 @@ static inline bool value_finite(double value)
     return (bits << 1) >> 53 != 0x7FF;
 }
 
-/* Two neighbouring doubles of a copy become the larger of those of the other copy and of -value, value. */
-#if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+/* Two neighbouring doubles of a copy become the larger of those of the other copy and of -value,
+ * value. */
+#if defined(__SSE2__) && !defined(SANITIZE_THREAD)
 static inline void max_two(double *to, const double *from, double value)
 {
     const __m128d minus_first = _mm_set_pd(0.0, -0.0);
@@ -49,7 +59,8 @@ static inline void max_two(double *to, const double *from, double value)
 }
 #endif
 
-static inline void add_to_open(struct store_series *series, const struct slab_open *from, double value)
+static inline void add_to_open(struct store_series *series, const struct slab_open *from,
+                               double value)
 {
     struct slab_open *to = other_copy(series->current);
     atomic_thread_fence(memory_order_release); /* behind the publication of `from` */
@@ -64,14 +75,14 @@ static inline void add_to_open(struct store_series *series, const struct slab_op
 static inline void add_to_dense(struct mf_metrics *store, const struct store_series *series,
                                 double value)
 {
-    _Atomic uint64_t *bucket =
-        &slab_dense(&store->slab, series->schema->slab,
-                    series->histogram_column)[mf__histogram_index(value)];
+    _Atomic uint64_t *bucket = &slab_dense(&store->slab, series->schema->slab,
+                                           series->histogram_column)[mf__histogram_index(value)];
     atomic_store_explicit(bucket, atomic_load_explicit(bucket, memory_order_relaxed) + 1,
                           memory_order_release);
 }
 
-/* The table has a power of two of entries; one without a series holds a handle that does not lead there. */
+/* The table has a power of two of entries; one without a series holds a handle that does not lead
+ * there. */
 static inline struct store_series *series_get(const struct mf_metrics *store, mf_series handle)
 {
     struct store_series *series = &store->series[handle & store->series_mask];
@@ -125,29 +136,35 @@ void mf__open_slot(struct mf_metrics *store, struct store_series *series, int64_
         mf__open_publish(store, series, 0, SLOT_NONE, &empty, SLOT_NONE);
         mf__dense_clear(store, series);
     }
-    mf__open_publish(store, series, 0, slot, aggregate, SLOT_NONE);
     mf__first_seen(store, series, slot);
+    mf__open_publish(store, series, 0, slot, aggregate, SLOT_NONE);
+}
+
+static int refuse_late(struct mf_metrics *store)
+{
+    count_event(&slab_status(&store->slab)->late_refused);
+    return MF_ELATE;
 }
 
 /* The slot of a value is not the open one of its series. */
 static int record_elsewhere(struct mf_metrics *store, struct store_series *series, double value,
                             int64_t slot)
 {
-    struct slab_status *status = slab_status(&store->slab);
     const struct mf__aggregate one = {1, value, value, value, value, value};
-    const int64_t newest = series->current->slot;
-    if (slot > newest && !mf__ring_has(store, series, slot)) {
+    if (slot > series->current->slot && mf__tier_retains(store, series, 0, slot) &&
+        !mf__ring_has(store, series, slot)) {
         mf__open_slot(store, series, slot, &one);
         if (series->type == MF_HISTOGRAM) {
             add_to_dense(store, series, value);
         }
         return 0;
     }
-    if (mf__ring_merge_late(store, series, slot, &one) == 0) {
-        count_event(&status->late_refused);
-        return MF_ELATE;
+    if (!mf__any_tier_retains(store, series, slot)) {
+        return refuse_late(store);
     }
-    count_event(&status->late_merged);
+    if (mf__late_merge(store, series, slot, value)) {
+        count_event(&slab_status(&store->slab)->late_merged);
+    }
     mf__first_seen(store, series, slot);
     return 0;
 }
@@ -184,7 +201,7 @@ int mf__time_slot(struct mf_metrics *store, const struct store_series *series, i
                   int64_t *ret_slot)
 {
     const int64_t limit_ns = store->slab.config->future_ns_max;
-    if (wall_ns <= INT64_MIN / 2 || wall_ns >= INT64_MAX / 2) {
+    if (wall_ns <= -TIME_LIMIT_NS || wall_ns >= TIME_LIMIT_NS) {
         return refuse_value(store);
     }
     if (wall_ns > store->clock_ns) {
@@ -216,8 +233,8 @@ int mf_metrics_record(struct mf_metrics *store, mf_series handle, double value)
         return MF_ESTALE;
     }
     const struct slab_open *open = series->current;
-    if (__builtin_expect(is_gauge(handle) && open->slot == series->schema->slot &&
-                             value_finite(value), 1)) {
+    if (__builtin_expect(
+            is_gauge(handle) && open->slot == series->schema->slot && value_finite(value), 1)) {
         add_to_open(series, open, value);
         return 0;
     }
@@ -234,7 +251,13 @@ static inline int record_at(struct mf_metrics *store, struct store_series *serie
     }
     int64_t slot;
     int rc = mf__time_slot(store, series, wall_ns, &slot);
-    return rc < 0 ? rc : record_value(store, series, value, slot);
+    if (rc < 0) {
+        return rc;
+    }
+    if (slot < schema->slot && !mf__any_tier_retains(store, series, slot)) {
+        return refuse_late(store); /* also when it is the open slot of a series that went quiet */
+    }
+    return record_value(store, series, value, slot);
 }
 
 int mf_metrics_record_at(struct mf_metrics *store, mf_series handle, double value, int64_t wall_ns)
@@ -261,7 +284,8 @@ static bool batch_is_common(const struct mf_metrics *store, const mf_series *han
     for (size_t i = 0; i < count; i++) {
         const struct store_series *series = &store->series[handles[i] & store->series_mask];
         if (__builtin_expect(series->handle != handles[i] || !is_gauge(handles[i]) ||
-                                 series->schema != schema || !value_finite(values[i]), 0)) {
+                                 series->schema != schema || !value_finite(values[i]),
+                             0)) {
             return false;
         }
     }
@@ -283,8 +307,8 @@ static int batch_check(struct mf_metrics *store, const mf_series *handles, const
     return 0;
 }
 
-int mf_metrics_record_batch(struct mf_metrics *store, const mf_series *handles, const double *values,
-                            size_t count, int64_t wall_ns)
+int mf_metrics_record_batch(struct mf_metrics *store, const mf_series *handles,
+                            const double *values, size_t count, int64_t wall_ns)
 {
     int rc = 0;
     if (__builtin_expect(batch_is_common(store, handles, values, count, wall_ns), 1)) {
@@ -312,10 +336,17 @@ int mf_metrics_record_batch(struct mf_metrics *store, const mf_series *handles, 
     return rc;
 }
 
+/* Kept in the file, so that the clock goes on at the caller's pace after a reopen, too. */
+static void set_ahead(struct mf_metrics *store, int64_t ahead_ns)
+{
+    store->ahead_ns = ahead_ns;
+    atomic_store_explicit(&slab_status(&store->slab)->ahead_ns, ahead_ns, memory_order_relaxed);
+}
+
 int mf_metrics_tick(struct mf_metrics *store, int64_t now_wall_ns)
 {
     struct slab_status *status = slab_status(&store->slab);
-    if (now_wall_ns <= INT64_MIN / 2 || now_wall_ns >= INT64_MAX / 2) {
+    if (now_wall_ns <= -TIME_LIMIT_NS || now_wall_ns >= TIME_LIMIT_NS) {
         return refuse_value(store);
     }
     const memory_order relaxed = memory_order_relaxed;
@@ -324,13 +355,13 @@ int mf_metrics_tick(struct mf_metrics *store, int64_t now_wall_ns)
     if (now_wall_ns < before_ns) {
         /* A step back: go on from where the store's clock stands, at the caller's pace. */
         count_event(&status->backward_steps);
-        store->ahead_ns = store->clock_ns > now_wall_ns ? store->clock_ns - now_wall_ns : 0;
+        set_ahead(store, store->clock_ns > now_wall_ns ? store->clock_ns - now_wall_ns : 0);
     }
-    if (now_wall_ns >= store->clock_ns) {
-        store->ahead_ns = 0; /* caught up */
+    if (now_wall_ns >= store->clock_ns && store->ahead_ns != 0) {
+        set_ahead(store, 0); /* caught up */
     }
     int64_t wall_ns = now_wall_ns + store->ahead_ns;
-    if (wall_ns < store->clock_ns) {
+    if (wall_ns < store->clock_ns || wall_ns >= TIME_LIMIT_NS) {
         wall_ns = store->clock_ns; /* values with times of their own were ahead of this tick */
     }
     mf__clock_advance(store, wall_ns);
@@ -342,20 +373,17 @@ int mf_metrics_consolidate(struct mf_metrics *store)
     int moved = 0;
     for (uint32_t column = 0; column < store->slab.columns; column++) {
         struct store_series *series = &store->series[column];
-        if (series->type == 0) {
+        /* Of a counter, and where there is no tier above, the open slot is where it would be
+         * anyway. */
+        if (series->type == 0 || series->type == MF_COUNTER ||
+            series->schema->slab->tier_count == 1) {
             continue;
         }
         const struct open_copy open = mf__open_get(store, series, 0);
         if (open.aggregate.count == 0 || open.slot >= series->schema->slot) {
             continue;
         }
-        mf__ring_close_open(store, series);
-        struct mf__aggregate empty = open.aggregate; /* a counter's total and source stay */
-        empty.count = 0;
-        mf__open_publish(store, series, 0, SLOT_NONE, &empty, SLOT_NONE);
-        if (series->type == MF_HISTOGRAM) {
-            mf__dense_clear(store, series);
-        }
+        mf__ring_empty_open(store, series);
         moved++;
     }
     return moved;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * series.c -- the directory: which series exist, in which column, and handles to them.
  *
- * A column belongs to one schema. Its directory entry is written in full, then its state; so a reader, or
- * the next open, finds it whole or free. The generation grows when a series is forgotten, which makes old
- * handles stale. In memory, an open-addressed table finds a column by the text of its series. */
+ * A column belongs to one schema. Its directory entry is written in full, then its state; so a
+ * reader, or the next open, finds it whole or free. The generation grows when a series is
+ * forgotten, which makes old handles stale. In memory, an open-addressed table finds a column by
+ * the text of its series. */
 #include "store.h"
 
 #include "base/fail.h"
@@ -47,10 +48,9 @@ static void index_remove(struct mf_metrics *store, uint32_t hole)
     for (uint32_t at = (hole + 1) & store->index_mask; store->index[at] != 0;
          at = (at + 1) & store->index_mask) {
         const uint32_t column = store->index[at] - 1;
-        const uint32_t home =
-            (uint32_t)mf_hash64(slab_text(&store->slab, column),
-                                slab_entry(&store->slab, column)->series_len) &
-            store->index_mask;
+        const uint32_t home = (uint32_t)mf_hash64(slab_text(&store->slab, column),
+                                                  slab_entry(&store->slab, column)->series_len) &
+                              store->index_mask;
         if (((at - home) & store->index_mask) >= ((at - hole) & store->index_mask)) {
             store->index[hole] = store->index[at];
             hole = at;
@@ -86,7 +86,8 @@ static void series_attach(struct mf_metrics *store, struct store_schema *schema,
     }
     __atomic_store_n(&store->handles[column], entry->type == MF_COUNTER ? series->handle : 0,
                      __ATOMIC_RELAXED);
-    store->index[index_find(store, slab_text(&store->slab, column), entry->series_len)] = column + 1;
+    store->index[index_find(store, slab_text(&store->slab, column), entry->series_len)] =
+        column + 1;
 }
 
 static int load_schema(struct mf_metrics *store, uint32_t i, struct mf_errinfo *err)
@@ -107,7 +108,7 @@ static int load_schema(struct mf_metrics *store, uint32_t i, struct mf_errinfo *
     }
     const uint32_t base = schema->slab->base;
     for (uint32_t column = base; column < base + config->series_max; column++) {
-        if (mf__slab_entry_valid(&store->slab, column)) {
+        if (mf__slab_entry_read(&store->slab, column, NULL)) {
             schema->fresh = column - base + 1;
             series_attach(store, schema, column);
         } else if (slab_entry(&store->slab, column)->generation != 0) {
@@ -161,18 +162,24 @@ void mf__series_unload(struct mf_metrics *store)
     mf_free(store->index);
 }
 
-/* The schema for a series text; NULL when none takes it, or memory is out. */
-static struct store_schema *schema_for(struct mf_metrics *store, const char *text, size_t len)
+/* The schema for a series text; NULL when none takes it. */
+static int schema_for(struct mf_metrics *store, const char *text, size_t len,
+                      struct store_schema **ret_schema)
 {
-    struct mf__labels *labels = mf__labels_parse(text, len);
+    struct mf__labels *labels;
+    int rc = mf__labels_parse(text, len, &labels);
+    if (rc < 0) {
+        return rc;
+    }
     struct store_schema *found = NULL;
-    for (uint32_t i = 0; labels != NULL && i < store->slab.schema_count && found == NULL; i++) {
+    for (uint32_t i = 0; i < store->slab.schema_count && found == NULL; i++) {
         if (mf__selector_matches(store->schemas[i].selector, labels)) {
             found = &store->schemas[i];
         }
     }
     mf_free(labels);
-    return found;
+    *ret_schema = found;
+    return 0;
 }
 
 static int take_column(struct mf_metrics *store, struct store_schema *schema,
@@ -187,15 +194,17 @@ static int take_column(struct mf_metrics *store, struct store_schema *schema,
             histogram_column++;
         }
         if (histogram_column == config->histograms_max) {
-            return mf_fail(err, MF_ELIMIT, "%s: schema %s is full: it holds %u histograms; no room for "
-                           "%s", store->path, config->name, config->histograms_max,
-                           store->text.data);
+            return mf_fail(err, MF_ELIMIT,
+                           "%s: schema %s is full: it holds %u histograms; no room for "
+                           "%s",
+                           store->path, config->name, config->histograms_max, store->text.data);
         }
     }
     if (schema->released_count == 0 && schema->fresh == config->series_max) {
-        return mf_fail(err, MF_ELIMIT, "%s: schema %s is full: it holds %u series; no room for %s. Is "
-                       "a label taking too many values?", store->path, config->name,
-                       config->series_max, store->text.data);
+        return mf_fail(err, MF_ELIMIT,
+                       "%s: schema %s is full: it holds %u series; no room for %s. Is "
+                       "a label taking too many values?",
+                       store->path, config->name, config->series_max, store->text.data);
     }
     *ret_column = schema->released_count > 0 ? schema->released[--schema->released_count]
                                              : schema->slab->base + schema->fresh++;
@@ -203,34 +212,29 @@ static int take_column(struct mf_metrics *store, struct store_schema *schema,
     return 0;
 }
 
-static void write_entry(struct mf_metrics *store, struct store_schema *schema, uint32_t column,
-                        uint32_t histogram_column, const struct mf_series_spec *spec)
+static void write_entry(struct mf_metrics *store, uint32_t column, uint32_t histogram_column,
+                        const struct mf_series_spec *spec)
 {
     struct slab_entry *entry = slab_entry(&store->slab, column);
-    struct slab_cell *cell = slab_cell(&store->slab, schema->slab, column);
-    /* Sequences go on growing, so that a reader that looks at the cell of a former series notices. */
-    struct store_series fresh = {.current = cell->open, .schema = schema, .column = column};
-    const struct mf__aggregate empty = {0};
-    for (uint32_t t = 0; t < schema->slab->tier_count; t++) {
-        mf__open_publish(store, &fresh, t, SLOT_NONE, &empty, SLOT_NONE);
-    }
     const char *unit = spec->unit != NULL ? spec->unit : "";
     const char *help = spec->help != NULL ? spec->help : "";
     char *text = slab_text(&store->slab, column);
     memcpy(text, store->text.data, store->text.len + 1);
     memcpy(text + store->text.len + 1, unit, strlen(unit) + 1);
     memcpy(text + store->text.len + 1 + strlen(unit) + 1, help, strlen(help) + 1);
-    entry->generation = entry->generation != 0 ? entry->generation : 1;
-    entry->type = (uint8_t)spec->type;
-    entry->series_len = (uint16_t)store->text.len;
-    entry->unit_len = (uint16_t)strlen(unit);
-    entry->help_len = (uint16_t)strlen(help);
-    entry->histogram_column = histogram_column;
-    entry->registered_ns = store->clock_ns;
-    atomic_store_explicit(&entry->state, ENTRY_LIVE, memory_order_relaxed);
-    const uint32_t crc = mf__slab_entry_crc(&store->slab, column);
-    atomic_store_explicit(&entry->state, ENTRY_FREE, memory_order_relaxed);
-    entry->crc = crc;
+    struct slab_entry next = {
+        .generation = entry->generation != 0 ? entry->generation : 1,
+        .state = ENTRY_LIVE,
+        .type = (uint8_t)spec->type,
+        .series_len = (uint16_t)store->text.len,
+        .unit_len = (uint16_t)strlen(unit),
+        .help_len = (uint16_t)strlen(help),
+        .histogram_column = histogram_column,
+        .registered_ns = store->clock_ns,
+    };
+    next.crc = mf__slab_entry_crc(&next, text);
+    atomic_store_explicit(&next.state, ENTRY_FREE, memory_order_relaxed);
+    memcpy(entry, &next, sizeof next);
     atomic_store_explicit(&entry->state, ENTRY_LIVE, memory_order_release);
 }
 
@@ -244,11 +248,13 @@ static int check_spec(struct mf_metrics *store, const struct mf_series_spec *spe
     const char *unit = spec->unit != NULL ? spec->unit : "";
     const char *help = spec->help != NULL ? spec->help : "";
     if (unit[0] != '\0' && !mf__metric_name_valid(unit, strlen(unit))) {
-        return mf_fail(err, MF_EVALUE, "%s: unit \"%.40s\" of %.80s is not valid: use [a-zA-Z0-9_:]",
-                       store->path, unit, spec->name);
+        return mf_fail(err, MF_EVALUE,
+                       "%s: unit \"%.40s\" of %.80s is not valid: use [a-zA-Z0-9_:]", store->path,
+                       unit, spec->name);
     }
     if (!mf__utf8_valid(help, strlen(help))) {
-        return mf_fail(err, MF_EVALUE, "%s: the help of %.80s is not UTF-8", store->path, spec->name);
+        return mf_fail(err, MF_EVALUE, "%s: the help of %.80s is not UTF-8", store->path,
+                       spec->name);
     }
     mf_buffer_clear(&store->text);
     int rc = mf__labels_format(spec->name, spec->labels, spec->label_count, &store->text, err);
@@ -257,9 +263,10 @@ static int check_spec(struct mf_metrics *store, const struct mf_series_spec *spe
     }
     const size_t bytes = store->text.len + strlen(unit) + strlen(help) + 3;
     if (bytes > store->slab.config->series_text_bytes) {
-        return mf_fail(err, MF_ELIMIT, "%s: name, labels, unit and help of %.100s take %zu bytes; the "
-                       "store has room for %u each (series_text_bytes)", store->path,
-                       store->text.data, bytes, store->slab.config->series_text_bytes);
+        return mf_fail(err, MF_ELIMIT,
+                       "%s: name, labels, unit and help of %.100s take %zu bytes; the "
+                       "store has room for %u each (series_text_bytes)",
+                       store->path, store->text.data, bytes, store->slab.config->series_text_bytes);
     }
     return 0;
 }
@@ -280,7 +287,11 @@ int mf_metrics_register(struct mf_metrics *store, const struct mf_series_spec *s
         *ret_series = store->series[known - 1].handle;
         return 0;
     }
-    struct store_schema *schema = schema_for(store, store->text.data, store->text.len);
+    struct store_schema *schema = NULL;
+    rc = schema_for(store, store->text.data, store->text.len, &schema);
+    if (rc < 0) {
+        return mf_fail_os(err, rc, "%s: %.160s", store->path, store->text.data);
+    }
     if (schema == NULL) {
         return mf_fail(err, MF_ENOTFOUND, "%s: no schema of the store takes %.160s", store->path,
                        store->text.data);
@@ -291,7 +302,8 @@ int mf_metrics_register(struct mf_metrics *store, const struct mf_series_spec *s
     if (rc < 0) {
         return rc;
     }
-    write_entry(store, schema, column, histogram_column, spec);
+    mf__cells_clear(store, column);
+    write_entry(store, column, histogram_column, spec);
     series_attach(store, schema, column);
     count_event_u32(&slab_status(&store->slab)->series, 1);
     *ret_series = store->series[column].handle;
@@ -319,7 +331,7 @@ int mf_metrics_unregister(struct mf_metrics *store, mf_series handle, struct mf_
     const bool histogram = series->type == MF_HISTOGRAM;
     const uint32_t histogram_column = series->histogram_column;
     *series = (struct store_series){.handle = no_handle(column)};
-    mf__column_clear(store, schema->slab, column);
+    mf__column_clear(store, column);
     if (histogram) {
         mf__histogram_column_clear(store, schema->slab, histogram_column);
     }

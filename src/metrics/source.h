@@ -12,15 +12,19 @@
 
 #define ARCHIVE_FILE "metrics.archive"
 
-/* One series as a source describes it; strings live as long as the source. */
+/* One series as a source describes it; strings live as long as the source, but while a writer has
+ * the store their bytes may change: match.h makes copies. */
 struct source_series {
     const char *text; /* canonical */
     size_t text_len;
     const char *unit;
+    size_t unit_len;
     const char *help;
+    size_t help_len;
     enum mf_series_type type;
     uint32_t schema;
-    uint32_t id; /* the source's own number for it */
+    uint32_t id;         /* the source's own number for it */
+    uint32_t generation; /* differs when the number is another series' */
 };
 
 /* One slot. */
@@ -51,12 +55,13 @@ struct mf_metrics_reader {
     void *source; /* owned */
 };
 
-/* The series that match, by name, then by labels; *ret_list is the caller's (NULL when there is none).
- * MF_ESYNTAX with a message; -ENOMEM without. (match.c) */
-int mf__match(const struct mf_metrics_reader *reader, const char *selector_text,
-              struct source_series **ret_list, size_t *ret_count, struct mf_errinfo *err);
+/* The finest tier that still has the start of a range, or has everything there ever was. (query.c)
+ */
+uint32_t mf__choose_tier(const struct mf_metrics_info *info, const struct mf_metrics_schema *schema,
+                         int64_t start_ns);
 
-/* Opens <path>/metrics.archive, if there is one: 0 and *ret_reader, -ENOENT, or an error. (archive.c) */
+/* Opens <path>/metrics.archive, if there is one: 0 and *ret_reader, -ENOENT, or an error.
+ * (archive.c) */
 int mf__archive_reader_open(const char *path, const struct mf_env *env,
                             struct mf_metrics_reader **ret_reader, struct mf_errinfo *err);
 

@@ -17,7 +17,7 @@
 
 /* What recording needs of a series, in the process's own memory. */
 struct store_series {
-    mf_series handle; /* of a free entry: one that does not lead here */
+    mf_series handle;          /* of a free entry: one that does not lead here */
     struct slab_open *current; /* the newer of the two copies of its open slot */
     struct store_schema *schema;
     uint32_t column;
@@ -31,12 +31,12 @@ _Static_assert(sizeof(struct store_series) == 64, "one cache line, found by a sh
 struct store_schema {
     const struct slab_schema *slab;
     struct mf__selector *selector;
-    int64_t slot;     /* the first tier's slot at the store's clock; CLOCK_NONE before the first time */
+    int64_t slot; /* the first tier's slot at the store's clock; CLOCK_NONE before the first time */
     int64_t start_ns; /* of that slot */
     int64_t end_ns;
-    uint32_t fresh;         /* columns from here on were never used */
+    uint32_t fresh; /* columns from here on were never used */
     uint32_t released_count;
-    uint32_t *released;     /* columns that are free again */
+    uint32_t *released;      /* columns that are free again */
     uint8_t *histogram_used; /* per histogram column */
 };
 
@@ -49,12 +49,13 @@ struct mf_metrics {
     char *path; /* of the directory */
     struct mf_env env;
     bool poisoned;
-    int64_t clock_ns; /* same as in the status page; INT64_MIN before the first time */
-    int64_t ahead_ns; /* of the caller's clock, after a step back of it */
-    mf_series *handles; /* what the counter writers compare with */
-    uint32_t *index;    /* hash of the text -> column + 1 */
+    int64_t clock_ns;      /* same as in the status page; INT64_MIN before the first time */
+    int64_t ahead_ns;      /* of the caller's clock, after a step back of it */
+    uint64_t late_rounded; /* how many late values met a rounded count */
+    mf_series *handles;    /* what the counter writers compare with */
+    uint32_t *index;       /* hash of the text -> column + 1 */
     uint32_t index_mask;
-    struct mf_buffer text; /* for canonical texts */
+    struct mf_buffer text;        /* for canonical texts */
     struct mf_mutex writers_lock; /* guards shard_taken and status.shards_used */
     uint8_t *shard_taken;
     struct store_schema schemas[MF_METRICS_SCHEMAS_MAX];
@@ -71,28 +72,62 @@ static inline struct slab_tier const *series_tier(const struct store_series *ser
 void mf__open_publish(struct mf_metrics *store, struct store_series *series, uint32_t tier,
                       int64_t slot, const struct mf__aggregate *aggregate, int64_t through);
 /* The open slot of a tier, as the owner sees it. */
-struct open_copy mf__open_get(struct mf_metrics *store, const struct store_series *series,
+struct open_copy mf__open_get(const struct mf_metrics *store, const struct store_series *series,
                               uint32_t tier);
+/* Of its newer copy; grows with every change. */
+uint64_t mf__open_sequence(const struct mf_metrics *store, const struct store_series *series,
+                           uint32_t tier);
+/* Makes `slot` the open one of an upper tier, after what was, or leaves a newer one. */
+struct open_copy mf__upper_at(struct mf_metrics *store, struct store_series *series, uint32_t tier,
+                              int64_t slot);
+/* Merges a closed slot of the tier below into an upper tier, unless `through` says that it is
+ * there. */
+void mf__upper_merge(struct mf_metrics *store, struct store_series *series, uint32_t tier,
+                     int64_t child, const struct mf__aggregate *aggregate);
 /* Moves the open slot of the first tier into its ring and into the tiers above. Done again after an
  * interruption at any point it has the same result. The open slot itself is left as it is. */
 void mf__ring_close_open(struct mf_metrics *store, struct store_series *series);
-/* Merges something that is behind the newest of its series into every tier that retains its slot;
- * returns how many did. Counters append (first and last move), others count as late. */
-unsigned mf__ring_merge_late(struct mf_metrics *store, struct store_series *series, int64_t slot,
-                             const struct mf__aggregate *aggregate);
-/* Whether the first tier's ring, or the tier above, has this slot already: then it is not opened again. */
+/* The same, and the open slot is empty then. */
+void mf__ring_empty_open(struct mf_metrics *store, struct store_series *series);
+/* Packs what is open in every tier into the rings, as it stands. */
+void mf__ring_checkpoint(struct mf_metrics *store, struct store_series *series);
+/* Whether the first tier's ring, or the tier above, has this slot already: then it is not opened
+ * again. */
 bool mf__ring_has(struct mf_metrics *store, const struct store_series *series, int64_t slot);
 bool mf__ring_get(const struct slab *slab, const struct slab_schema *schema, uint32_t tier,
                   uint32_t column, int64_t slot, struct mf__aggregate *ret_aggregate,
                   bool *ret_exact);
-void mf__ring_put(struct mf_metrics *store, struct store_series *series, uint32_t tier, int64_t slot,
-                  const struct mf__aggregate *aggregate);
-/* Empties the rings and shards of a column; its open slots are emptied when it is given out again. */
-void mf__column_clear(struct mf_metrics *store, const struct slab_schema *schema, uint32_t column);
+void mf__ring_put(struct mf_metrics *store, struct store_series *series, uint32_t tier,
+                  int64_t slot, const struct mf__aggregate *aggregate);
+/* Makes the row ready for a slot; false when it holds a newer lap already. */
+bool mf__ring_row_open(struct mf_metrics *store, const struct store_series *series, uint32_t tier,
+                       int64_t slot);
+/* Adds the buckets of one slot of a tier above the first, from the blobs of the tier below. */
+void mf__blobs_merge(const struct mf_metrics *store, const struct store_series *series,
+                     uint32_t tier, int64_t slot, struct mf_histogram *into);
+/* Empties the open slots of a column. */
+void mf__cells_clear(struct mf_metrics *store, uint32_t column);
+/* Empties the open slots, rings and shards of a column. */
+void mf__column_clear(struct mf_metrics *store, uint32_t column);
 /* Empties the buckets of a histogram column. */
 void mf__histogram_column_clear(struct mf_metrics *store, const struct slab_schema *schema,
                                 uint32_t histogram_column);
 void mf__dense_clear(struct mf_metrics *store, const struct store_series *series);
+
+/* --- late.c */
+
+/* Whether a tier still has a slot of its own, or any tier the one that a slot of the first lies in,
+ * by the store's clock. */
+bool mf__tier_retains(const struct mf_metrics *store, const struct store_series *series,
+                      uint32_t tier, int64_t slot);
+bool mf__any_tier_retains(const struct mf_metrics *store, const struct store_series *series,
+                          int64_t slot);
+/* Merges a value that does not belong into the open slot of the first tier into every tier that
+ * retains its slot; some tier must. Whether it was late indeed. For gauges and histograms. */
+bool mf__late_merge(struct mf_metrics *store, struct store_series *series, int64_t slot,
+                    double value);
+/* Finishes what a kill interrupted. */
+void mf__late_finish(struct mf_metrics *store);
 
 /* --- counter.c */
 
@@ -121,11 +156,13 @@ void mf__series_unload(struct mf_metrics *store);
 
 /* --- recover.c */
 
+/* Clears the columns of entries that fail their checksum. */
+void mf__clear_damaged(struct mf_metrics *store);
 /* Makes a store whole that was not closed: see the essay in metrics.c. */
 void mf__recover(struct mf_metrics *store);
-/* The newest valid slot of a column in a ring, or SLOT_NONE. */
+/* The newest valid slot of a column in a ring, before `below`; or SLOT_NONE. */
 int64_t mf__ring_newest(const struct slab *slab, const struct slab_schema *schema, uint32_t tier,
-                        uint32_t column, int64_t limit_ns);
+                        uint32_t column, int64_t below);
 
 static inline void count_event(_Atomic uint64_t *counter)
 {

@@ -80,11 +80,11 @@ static int check_series(struct checking *c)
     c->reader->ops->info(c->reader->source, &info);
     c->reader->ops->schema(c->reader->source, c->series.schema, &schema);
     struct mf__labels *labels;
-    int rc = mf__labels_take(c->series.text, c->series.text_len, &labels);
+    int rc = mf__labels_parse(c->series.text, c->series.text_len, &labels);
     if (rc == -ENOMEM) {
         return rc;
     }
-    if (rc != 0) {
+    if (rc < 0) {
         return mf_fail(c->err, MF_ECORRUPT, "%s: series %u has a name that cannot be read", c->path,
                        c->series.id);
     }
@@ -153,7 +153,7 @@ static int check_entries(const char *path, const struct mf_fs *fs, struct mf_err
     for (uint32_t column = 0; rc == 0 && column < slab.columns; column++) {
         const struct slab_entry *entry = slab_entry(&slab, column);
         if (atomic_load_explicit(&entry->state, memory_order_acquire) == ENTRY_LIVE &&
-            !mf__slab_entry_valid(&slab, column)) {
+            !mf__slab_entry_read(&slab, column, NULL)) {
             rc = mf_fail(err, MF_ECORRUPT, "%s: the entry of series %u fails its checksum", name,
                          column);
         }

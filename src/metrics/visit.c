@@ -5,7 +5,7 @@
  * in one point only. A tier gives what begins at or after its border; the border of the coarsest is
  * the begin of time, that of every other is the first end of a slot of the next coarser tier that
  * does not lie before its own retention. */
-#include "source.h"
+#include "match.h"
 
 #include "base/fail.h"
 #include "base/heap.h"
@@ -19,8 +19,7 @@ struct visiting {
     const struct mf_metrics_reader *reader;
     const struct mf_metrics_query *query;
     const struct mf_metrics_visitor *visitor;
-    int64_t clock_ns;
-    int64_t first_ns;
+    struct mf_metrics_info info;
     struct mf_metrics_schema schema; /* of the current series */
     struct source_series series;
     struct mf_histogram *slot_buckets;
@@ -51,7 +50,7 @@ static int64_t slot_start_ns(int64_t slot, int64_t interval_ns)
 static int64_t retained_slot(const struct visiting *v, uint32_t tier)
 {
     const struct mf_metrics_tier *t = &v->schema.tiers[tier];
-    return divide_down(v->clock_ns, t->interval_ns) - (int64_t)t->slots + 1;
+    return divide_down(v->info.clock_wall_ns, t->interval_ns) - (int64_t)t->slots + 1;
 }
 
 static int deliver(struct visiting *v, const struct source_point *point)
@@ -66,8 +65,9 @@ static int deliver(struct visiting *v, const struct source_point *point)
         .max = a->max,
         .first = a->first,
         .last = a->last,
-        .flags = (divide_down(v->clock_ns, interval_ns) == point->slot ? MF_POINT_OPEN : 0) |
-                 (point->exact ? 0 : MF_POINT_APPROXIMATE),
+        .flags =
+            (divide_down(v->info.clock_wall_ns, interval_ns) == point->slot ? MF_POINT_OPEN : 0) |
+            (point->exact ? 0 : MF_POINT_APPROXIMATE),
     };
     const struct mf_histogram *buckets = NULL;
     if (v->series.type == MF_HISTOGRAM) {
@@ -81,7 +81,6 @@ static int deliver(struct visiting *v, const struct source_point *point)
         v->slot_buckets->sum = a->sum;
         v->slot_buckets->min = a->min;
         v->slot_buckets->max = a->max;
-        v->slot_buckets->rounded = !point->exact;
         v->slot_buckets->rounded = !point->exact;
         buckets = v->slot_buckets;
     }
@@ -102,15 +101,18 @@ static int on_point(void *context, const struct source_point *point)
 /* The slots of a tier that overlap [start_ns, end_ns), as far as they are retained. */
 static int read_tier(struct visiting *v, uint32_t tier, int64_t start_ns, int64_t end_ns)
 {
+    if (start_ns >= end_ns) {
+        return 0;
+    }
     const int64_t interval_ns = v->schema.tiers[tier].interval_ns;
     const int64_t oldest = retained_slot(v, tier);
-    const int64_t newest = divide_down(v->clock_ns, interval_ns);
+    const int64_t newest = divide_down(v->info.clock_wall_ns, interval_ns);
     int64_t first = divide_down(start_ns, interval_ns);
     int64_t last = divide_down(end_ns - 1, interval_ns);
     first = first > oldest ? first : oldest;
     last = last < newest ? last : newest;
     v->tier = tier;
-    if (start_ns >= end_ns || first > last) {
+    if (first > last) {
         return 0;
     }
     return v->reader->ops->points(v->reader->source, v->series.id, tier, first, last, on_point, v);
@@ -144,7 +146,7 @@ static int read_latest(struct visiting *v, int64_t start_ns, int64_t end_ns)
     int rc = 0;
     for (uint32_t tier = 0; rc == 0 && !v->latest_found && tier < v->schema.tier_count; tier++) {
         const int64_t interval_ns = v->schema.tiers[tier].interval_ns;
-        const int64_t newest = divide_down(v->clock_ns, interval_ns);
+        const int64_t newest = divide_down(v->info.clock_wall_ns, interval_ns);
         const int64_t oldest = retained_slot(v, tier);
         int64_t last = newest;
         for (int64_t slots = LATEST_SLOTS; rc == 0 && !v->latest_found && last >= oldest;
@@ -163,21 +165,7 @@ static int read_latest(struct visiting *v, int64_t start_ns, int64_t end_ns)
     return rc;
 }
 
-/* The finest tier that still has the start of the range, or has everything there ever was. */
-static int read_auto(struct visiting *v, int64_t start_ns, int64_t end_ns)
-{
-    uint32_t tier = 0;
-    for (; tier + 1 < v->schema.tier_count; tier++) {
-        const int64_t from_ns =
-            slot_start_ns(retained_slot(v, tier), v->schema.tiers[tier].interval_ns);
-        if (from_ns <= start_ns || from_ns <= v->first_ns) {
-            break;
-        }
-    }
-    return read_tier(v, tier, start_ns, end_ns);
-}
-
-static int read_series(struct visiting *v, const char *text, const struct mf__labels *labels)
+static int read_series(struct visiting *v, const struct mf__labels *labels)
 {
     const struct mf_metrics_query *query = v->query;
     v->reader->ops->schema(v->reader->source, v->series.schema, &v->schema);
@@ -186,7 +174,7 @@ static int read_series(struct visiting *v, const char *text, const struct mf__la
         .name = labels->name,
         .labels = labels->labels,
         .label_count = labels->label_count,
-        .text = text,
+        .text = v->series.text,
         .unit = v->series.unit,
         .help = v->series.help,
         .type = v->series.type,
@@ -197,7 +185,7 @@ static int read_series(struct visiting *v, const char *text, const struct mf__la
     int64_t start_ns = query->start_ns;
     int rc = v->visitor->series(v->visitor->context, &about, &start_ns);
     const bool skip = rc == MF_VISIT_SKIP;
-    if (rc == 0 && v->clock_ns != 0 && tier < v->schema.tier_count) {
+    if (rc == 0 && v->info.clock_wall_ns != 0 && tier < v->schema.tier_count) {
         switch (query->tier) {
         case MF_TIER_FINEST:
             rc = read_finest(v, start_ns, query->end_ns);
@@ -206,7 +194,8 @@ static int read_series(struct visiting *v, const char *text, const struct mf__la
             rc = read_latest(v, start_ns, query->end_ns);
             break;
         case MF_TIER_AUTO:
-            rc = read_auto(v, start_ns, query->end_ns);
+            rc = read_tier(v, mf__choose_tier(&v->info, &v->schema, start_ns), start_ns,
+                           query->end_ns);
             break;
         default:
             rc = read_tier(v, tier, start_ns, query->end_ns);
@@ -222,43 +211,33 @@ static int read_series(struct visiting *v, const char *text, const struct mf__la
 int mf_metrics_visit(struct mf_metrics_reader *reader, const struct mf_metrics_query *query,
                      const struct mf_metrics_visitor *visitor, struct mf_errinfo *err)
 {
-    struct mf_metrics_info info;
-    struct source_series *list = NULL;
-    size_t count = 0;
     if (query->tier < MF_TIER_LATEST || query->tier >= MF_METRICS_TIERS_MAX ||
         query->start_ns > query->end_ns) {
         return mf_fail(err, MF_EVALUE, "tier %d, or range from %lld to %lld, does not exist",
                        query->tier, (long long)query->start_ns, (long long)query->end_ns);
     }
+    struct match *matches = NULL;
+    size_t count = 0;
     if (err != NULL) {
         err->code = 0;
     }
-    reader->ops->info(reader->source, &info);
-    struct visiting v = {
-        .reader = reader,
-        .query = query,
-        .visitor = visitor,
-        .clock_ns = info.clock_wall_ns,
-        .first_ns = info.first_wall_ns,
-        .slot_buckets = mf_malloc(sizeof *v.slot_buckets),
-    };
-    int rc =
-        v.slot_buckets == NULL ? -ENOMEM : mf__match(reader, query->selector, &list, &count, err);
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        v.series = list[i];
-        char *text = mf_strndup(list[i].text, list[i].text_len);
-        struct mf__labels *labels = NULL;
-        rc = text == NULL ? -ENOMEM : mf__labels_take(text, strlen(text), &labels);
-        if (rc == 0) {
-            rc = read_series(&v, text, labels);
-            mf_free(labels);
-        } else if (rc == MF_ECORRUPT) {
-            rc = 0; /* it was unregistered since it was listed */
+    int rc = mf__matches_find(reader, query->selector, &matches, &count, err);
+    if (rc == 0) {
+        struct visiting v = {
+            .reader = reader,
+            .query = query,
+            .visitor = visitor,
+            .slot_buckets = mf_malloc(sizeof *v.slot_buckets),
+        };
+        reader->ops->info(reader->source, &v.info);
+        rc = v.slot_buckets == NULL ? -ENOMEM : 0;
+        for (size_t i = 0; rc == 0 && i < count; i++) {
+            v.series = matches[i].series;
+            rc = read_series(&v, matches[i].labels);
         }
-        mf_free(text);
+        mf_free(v.slot_buckets);
+        mf__matches_free(matches, count);
     }
-    mf_free(list);
-    mf_free(v.slot_buckets);
     if (rc < 0 && err != NULL && err->code == 0) {
         return mf_fail(err, rc, "%s", mf_strerror(rc));
     }

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const struct mf__slot packed = {0x0123456789abcdef, 0xfedcba9876543210};
+
 static void add(struct mf_histogram *h, double value)
 {
     h->min = h->count == 0 || value < h->min ? value : h->min;
@@ -146,7 +148,8 @@ static void quantiles_against_sorted_lists(void **state)
             assert_true(got >= before && got >= values[0] && got <= values[count - 1]);
             before = got;
             if (values[rank - 1] > 0x1p-20) {
-                assert_true(fabs(got - values[rank - 1]) <= values[rank - 1] * mf_histogram_error(&h));
+                assert_true(fabs(got - values[rank - 1]) <=
+                            values[rank - 1] * mf_histogram_error(&h));
             }
         }
     }
@@ -154,7 +157,8 @@ static void quantiles_against_sorted_lists(void **state)
     assert_true(isnan(mf_histogram_quantile(&empty, 0.5)));
     struct mf_histogram one = {0};
     add(&one, 1);
-    assert_true(isnan(mf_histogram_quantile(&one, -0.1)) && isnan(mf_histogram_quantile(&one, 1.1)));
+    assert_true(isnan(mf_histogram_quantile(&one, -0.1)) &&
+                isnan(mf_histogram_quantile(&one, 1.1)));
     assert_true(isnan(mf_histogram_quantile(&one, NAN)));
 }
 
@@ -178,7 +182,7 @@ static void check_blob(const struct mf_histogram *h, size_t room, int64_t slot)
 {
     static uint8_t blob[HISTOGRAM_BLOB_MAX + 64];
     memset(blob, 0xA5, sizeof blob);
-    mf__histogram_encode(h->buckets, 0, slot, blob, room);
+    mf__histogram_encode(h->buckets, 0, slot, packed, blob, room);
     for (size_t i = room; i < sizeof blob; i++) {
         assert_int_equal(blob[i], 0xA5); /* nothing behind its room */
     }
@@ -194,8 +198,13 @@ static void check_blob(const struct mf_histogram *h, size_t room, int64_t slot)
         /* Whole groups of neighbours were merged, so at the end of a group the sums agree. */
         seen += h->buckets[i];
         seen_back += back.buckets[i];
-        const bool group_end = i == 0 || i == HISTOGRAM_BUCKETS - 1 || i % (1u << back.halvings) == 0;
+        const bool group_end =
+            i == 0 || i == HISTOGRAM_BUCKETS - 1 || i % (1u << back.halvings) == 0;
         assert_true(!group_end || seen == seen_back);
+    }
+    if (h->count != 0) {
+        assert_int_equal(mf__histogram_packed(blob).lo, packed.lo);
+        assert_int_equal(mf__histogram_packed(blob).hi, packed.hi);
     }
     struct mf_histogram other = {0};
     assert_int_equal(mf__histogram_decode(blob, room, slot + 1, &other), 0);
@@ -250,7 +259,7 @@ static void halved_buckets_keep_the_stated_error(void **state)
         qsort(values, count, sizeof *values, compare_doubles);
         uint8_t blob[2048];
         const size_t room = 64 + 8 * (size_t)mf_rng_below(&rng, round % 2 == 0 ? 16 : 240);
-        mf__histogram_encode(h.buckets, 0, round, blob, room);
+        mf__histogram_encode(h.buckets, 0, round, packed, blob, room);
         struct mf_histogram back = {0};
         assert_int_equal(mf__histogram_decode(blob, room, round, &back), 1);
         back.min = h.min;
@@ -260,7 +269,8 @@ static void halved_buckets_keep_the_stated_error(void **state)
             size_t rank = (size_t)ceil(q / 100.0 * (double)count);
             rank = rank == 0 ? 1 : rank;
             const double got = mf_histogram_quantile(&back, q / 100.0);
-            assert_true(fabs(got - values[rank - 1]) <= values[rank - 1] * mf_histogram_error(&back));
+            assert_true(fabs(got - values[rank - 1]) <=
+                        values[rank - 1] * mf_histogram_error(&back));
         }
         for (int exponent = -20; back.halvings <= 5 && exponent <= 44; exponent++) {
             uint64_t expected = 0;
@@ -285,11 +295,11 @@ static void halvings_are_kept(void **state)
         h.count++;
     }
     uint8_t blob[4096];
-    mf__histogram_encode(h.buckets, 0, 1, blob, 256);
+    mf__histogram_encode(h.buckets, 0, 1, packed, blob, 256);
     struct mf_histogram coarse = {0};
     assert_int_equal(mf__histogram_decode(blob, 256, 1, &coarse), 1);
     assert_true(coarse.halvings > 2);
-    mf__histogram_encode(coarse.buckets, coarse.halvings, 2, blob, sizeof blob);
+    mf__histogram_encode(coarse.buckets, coarse.halvings, 2, packed, blob, sizeof blob);
     struct mf_histogram again = {0};
     assert_int_equal(mf__histogram_decode(blob, sizeof blob, 2, &again), 1);
     assert_int_equal(again.halvings, coarse.halvings);
@@ -305,7 +315,7 @@ static void damaged_blobs_are_refused(void **state)
         add(&h, 0.01 * i);
     }
     uint8_t blob[256] = {0};
-    mf__histogram_encode(h.buckets, 0, 9, blob, sizeof blob);
+    mf__histogram_encode(h.buckets, 0, 9, packed, blob, sizeof blob);
     const size_t used = HISTOGRAM_BLOB_HEADER + blob[8] + 256u * blob[9];
     for (size_t bit = 0; bit < used * 8; bit++) {
         blob[bit / 8] ^= (uint8_t)(1u << (bit % 8));

@@ -57,8 +57,9 @@ static void bad_names_and_labels_are_refused(void **state)
         const struct mf_label label = {label_names[i], "v"};
         refused("m", &label, 1, "is not valid");
     }
-    static const char *const values[] = {"",         "\xFF",     "\xC0\x80",     "\xE0\x80\x80",
-                                         "\xED\xA0\x80", "a\xC3", "\xF4\x90\x80\x80", "\x80", NULL};
+    static const char *const values[] = {
+        "",     "\xFF", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "a\xC3", "\xF4\x90\x80\x80",
+        "\x80", NULL};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         const struct mf_label label = {"l", values[i]};
         refused("m", &label, 1, "empty or not UTF-8");
@@ -73,8 +74,8 @@ static void bad_names_and_labels_are_refused(void **state)
     }
     refused("m", many, MF_METRICS_LABELS_MAX + 1, "33 labels; 32 are possible");
     const char *whole = format("m", many, MF_METRICS_LABELS_MAX);
-    struct mf__labels *parsed = mf__labels_parse(whole, strlen(whole));
-    assert_non_null(parsed);
+    struct mf__labels *parsed = NULL;
+    assert_int_equal(mf__labels_parse(whole, strlen(whole), &parsed), 0);
     assert_int_equal(parsed->label_count, MF_METRICS_LABELS_MAX);
     mf_free(parsed);
 }
@@ -82,8 +83,14 @@ static void bad_names_and_labels_are_refused(void **state)
 static void valid_utf8_is_taken(void **state)
 {
     (void)state;
-    static const char *const values[] = {"\xC3\xA4", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xF4\x8F\xBF\xBF",
-                                         "\xED\x9F\xBF", "\xEE\x80\x80", "\x7F", "\x01"};
+    static const char *const values[] = {"\xC3\xA4",
+                                         "\xE2\x82\xAC",
+                                         "\xF0\x9F\x98\x80",
+                                         "\xF4\x8F\xBF\xBF",
+                                         "\xED\x9F\xBF",
+                                         "\xEE\x80\x80",
+                                         "\x7F",
+                                         "\x01"};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         const struct mf_label label = {"l", values[i]};
         format("m", &label, 1);
@@ -110,8 +117,8 @@ static void random_labels_survive_the_round_trip(void **state)
             labels[i] = (struct mf_label){keys[i], values[i]};
         }
         const char *whole = format("name", labels, count);
-        struct mf__labels *parsed = mf__labels_parse(whole, strlen(whole));
-        assert_non_null(parsed);
+        struct mf__labels *parsed = NULL;
+        assert_int_equal(mf__labels_parse(whole, strlen(whole), &parsed), 0);
         assert_string_equal(parsed->name, "name");
         assert_int_equal(parsed->label_count, count);
         for (size_t i = 0; i < count; i++) {
@@ -149,15 +156,16 @@ static void what_is_not_canonical_is_refused(void **state)
                                       "m{a=\"",
                                       "m{a=\"\\"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        if (mf__labels_parse(bad[i], strlen(bad[i])) != NULL) {
+        struct mf__labels *parsed = NULL;
+        if (mf__labels_parse(bad[i], strlen(bad[i]), &parsed) != MF_ESYNTAX || parsed != NULL) {
             fail_msg("`%s` was taken", bad[i]);
         }
     }
     /* Every beginning of a good text is refused but those that are good themselves. */
     static const char good[] = "m{a=\"b\\n\",c=\"d\"}";
     for (size_t len = 0; len < sizeof good - 1; len++) {
-        struct mf__labels *parsed = mf__labels_parse(good, len);
-        assert_int_equal(parsed != NULL, len == 1);
+        struct mf__labels *parsed = NULL;
+        assert_int_equal(mf__labels_parse(good, len, &parsed), len == 1 ? 0 : MF_ESYNTAX);
         mf_free(parsed);
     }
 }
