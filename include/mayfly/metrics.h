@@ -19,14 +19,15 @@
  *
  * Time policy, the same for every tier:
  *   late      a value older than the newest of its series is merged into each tier that still
- * retains its slot (`late_merged`); when none does it is refused with MF_ELATE (`late_refused`). It
- *             counts in count, sum, min and max, and leaves first and last of the slot alone.
+ *             retains its slot (`late_merged`); when none does it is refused with MF_ELATE
+ *             (`late_refused`). It counts in count, sum, min and max, and leaves first and last of
+ *             the slot alone. Totals of counters that are late are refused.
  *   future    a value more than `future_ns_max` ahead of both the store's clock and the wall clock
- * is refused with MF_EFUTURE (`future_refused`). backward  mf_metrics_tick() with a time before the
- * last tick is a step of the caller's clock
+ *             is refused with MF_EFUTURE (`future_refused`).
+ *   backward  mf_metrics_tick() with a time before the last tick is a step of the caller's clock
  *             (`backward_steps`): the store's clock goes on from where it stood, at the caller's
- * pace, until the caller's clock has caught up. gap       slots without a value are not stored and
- * not returned.
+ *             pace, until the caller's clock has caught up.
+ *   gap       slots without a value are not stored and not returned.
  */
 #ifndef MAYFLY_METRICS_H
 #define MAYFLY_METRICS_H
