@@ -3,23 +3,26 @@
  * process_table.c -- see process_table.h.
  *
  * Who belongs to the flight: the command, and every process whose parent belongs to it or is the
- * recorder, which adopts orphans and starts nothing else. A process has a number of its own, since pids
- * are used again.
+ * recorder, which adopts orphans and starts nothing else. A process has a number of its own, since
+ * pids are used again.
  *
- * The end. The kernel sends for each thread of a process first its exit record, over one socket, and
- * then its exit event, over another. A process is dead when as many threads have ended as were started,
- * and complete when as many records as exits have come; if some do not (they were dropped) it is closed
- * two passes later with what is there. Records can be read before the fork event of their process,
- * because the sockets are read one after the other: such a record waits for the next pass.
+ * The end. The kernel sends for each thread of a process first its exit record, over one socket,
+ * and then its exit event, over another. A process is dead when as many threads have ended as were
+ * started, and complete when as many records as exits have come; if some do not (they were dropped)
+ * it is closed two passes later with what is there. Records can be read before the fork event of
+ * their process, because the sockets are read one after the other: such a record waits for the next
+ * pass.
  *
- * An exit event is written when somebody has completed the figures (mf__processes_close_ended()): the CPU
- * time of an exit record lacks what the thread ran since the scheduler last looked at its clock, and the
- * tearing down of its memory; for a process of a millisecond that is most of it. See sampler.c.
+ * An exit event is written when somebody has completed the figures (mf__processes_close_ended()):
+ * the CPU time of an exit record lacks what the thread ran since the scheduler last looked at its
+ * clock, and the tearing down of its memory; for a process of a millisecond that is most of it. See
+ * sampler.c.
  *
- * An exec by a thread that is not the first ends all others and takes the number of the first over: the
- * count of threads starts again at one.
+ * An exec by a thread that is not the first ends all others and takes the number of the first over:
+ * the count of threads starts again at one.
  *
- * Limits: beyond DETAILED_MAX processes the rest is counted and accounted, without events of its own.
+ * Limits: beyond DETAILED_MAX processes the rest is counted and accounted, without events of its
+ * own.
  */
 #include "process_table.h"
 
@@ -30,13 +33,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BUCKETS         4096 /* a power of two */
-#define DETAILED_MAX    200000
-#define PENDING_MAX     4096
-#define ARGS_BYTES_MAX  8192
-#define PASSES_TO_WAIT  2
+#define BUCKETS        4096 /* a power of two */
+#define DETAILED_MAX   200000
+#define PENDING_MAX    4096
+#define ARGS_BYTES_MAX 8192
+#define PASSES_TO_WAIT 2
 
-struct thread_entry { /* of threads that are not the first of their process, for old kernels' records */
+struct thread_entry { /* of threads that are not the first of their process, for old kernels'
+                         records */
     int32_t tid;
     struct mf_process *process;
     struct thread_entry *bucket_next;
@@ -72,10 +76,11 @@ static int64_t now_ns(const struct mf_process_table *table, int64_t monotonic_ns
     return t_ns > 0 ? t_ns : 0;
 }
 
-/* ---- the containers ----------------------------------------------------------------------------- */
+/* ---- the containers -----------------------------------------------------------------------------
+ */
 
-int mf__processes_new(const struct mf_process_table_spec *spec,
-                      struct mf_process_table **ret_table, struct mf_errinfo *err)
+int mf__processes_new(const struct mf_process_table_spec *spec, struct mf_process_table **ret_table,
+                      struct mf_errinfo *err)
 {
     struct mf_process_table *table = mf_calloc(1, sizeof *table);
     if (table != NULL) {
@@ -184,7 +189,8 @@ void mf__processes_free(struct mf_process_table *table)
     mf_free(table);
 }
 
-/* ---- figures ------------------------------------------------------------------------------------ */
+/* ---- figures ------------------------------------------------------------------------------------
+ */
 
 static uint64_t known_or_zero(uint64_t value)
 {
@@ -249,7 +255,8 @@ static void note_rss(struct mf_process_table *table, struct mf_process *process,
     }
 }
 
-/* ---- starting ----------------------------------------------------------------------------------- */
+/* ---- starting -----------------------------------------------------------------------------------
+ */
 
 static bool is_detailed(const struct mf_process *process)
 {
@@ -311,8 +318,9 @@ static struct mf_process *add_process(struct mf_process_table *table, int32_t pi
         return process;
     }
     struct mf_event_writer *events = table->spec.events;
-    process->start_event = process->cause = mf__events_begin(
-        events, process->start_ns, "process.start", parent != NULL ? parent->cause : 0, process->number);
+    process->start_event = process->cause =
+        mf__events_begin(events, process->start_ns, "process.start",
+                         parent != NULL ? parent->cause : 0, process->number);
     mf_json_key_int(&events->json, "pid", pid);
     mf_json_key_int(&events->json, "ppid", parent_pid);
     if (process->parent != 0) {
@@ -422,7 +430,8 @@ void mf__processes_add_command(struct mf_process_table *table, int32_t pid, int3
     write_exec(table, process, t_ns, args, args_len < sizeof args ? args_len : sizeof args);
 }
 
-/* ---- ending ------------------------------------------------------------------------------------- */
+/* ---- ending -------------------------------------------------------------------------------------
+ */
 
 static void write_known(struct mf_json *json, const char *key, uint64_t value)
 {
@@ -559,9 +568,8 @@ void mf__processes_settle(struct mf_process_table *table)
     }
     for (struct mf_process *process = table->first; process != NULL;) {
         struct mf_process *next = process->next;
-        if (process->dead &&
-            (!table->spec.with_records || has_exact(process) ||
-             process->passes_dead++ >= PASSES_TO_WAIT)) {
+        if (process->dead && (!table->spec.with_records || has_exact(process) ||
+                              process->passes_dead++ >= PASSES_TO_WAIT)) {
             table->dead_waiting--;
             end_process(table, process);
         }
@@ -576,7 +584,8 @@ void mf__processes_finish(struct mf_process_table *table)
     }
 }
 
-/* ---- events ------------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------------------
+ */
 
 static void on_fork(struct mf_process_table *table, const struct mf_procevent *event, int64_t t_ns)
 {
@@ -595,7 +604,8 @@ static void on_fork(struct mf_process_table *table, const struct mf_procevent *e
         return;
     }
     if (process != NULL) {
-        /* Its pid is used again, so its end was missed (or is waiting for records that will not come). */
+        /* Its pid is used again, so its end was missed (or is waiting for records that will not
+         * come). */
         if (process->dead) {
             table->dead_waiting--;
         }
@@ -660,8 +670,7 @@ static void on_comm(struct mf_process_table *table, const struct mf_procevent *e
     }
     set_comm(table, process, event->comm);
     if (is_detailed(process)) {
-        mf__events_begin(table->spec.events, t_ns, "process.comm", process->cause,
-                         process->number);
+        mf__events_begin(table->spec.events, t_ns, "process.comm", process->cause, process->number);
         mf_json_key_string(&table->spec.events->json, "comm", process->comm);
         mf__events_end(table->spec.events);
     }
@@ -712,7 +721,8 @@ bool mf__processes_event(struct mf_process_table *table, const struct mf_proceve
     return known || mf__processes_find(table, event->tgid) != NULL;
 }
 
-/* ---- exit records ------------------------------------------------------------------------------- */
+/* ---- exit records -------------------------------------------------------------------------------
+ */
 
 static bool take_record(struct mf_process_table *table, const struct mf_task_record *record)
 {
@@ -770,7 +780,8 @@ void mf__processes_retry_records(struct mf_process_table *table)
     table->pending_count = 0;
 }
 
-/* ---- without events ----------------------------------------------------------------------------- */
+/* ---- without events -----------------------------------------------------------------------------
+ */
 
 void mf__processes_reaped(struct mf_process_table *table, int32_t pid, int status, int64_t t_ns)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * process_table.h -- the processes of a flight while it is recorded: who started whom, what each has
- * used so far, and how it ended. Fed with the kernel's events, with exit records, with samples, or with
- * any part of these; writes the process events. One thread.
+ * process_table.h -- the processes of a flight while it is recorded: who started whom, what each
+ * has used so far, and how it ended. Fed with the kernel's events, with exit records, with samples,
+ * or with any part of these; writes the process events. One thread.
  */
 #ifndef FLIGHT_PROCESS_TABLE_H
 #define FLIGHT_PROCESS_TABLE_H
@@ -39,22 +39,24 @@ struct mf_process {
     int64_t end_ns;
     uint64_t cause; /* id of its latest start or exec event: parent of what it does next */
     uint64_t start_event;
-    bool fork_expected; /* it was made from what we know ourselves, and the event is still to come */
+    bool
+        fork_expected; /* it was made from what we know ourselves, and the event is still to come */
     bool exec_expected;
     bool gone; /* a sample found that it is no more, and its pid may be somebody else's */
-    bool dead;           /* its end was seen; what belongs to it may still be on its way */
+    bool dead; /* its end was seen; what belongs to it may still be on its way */
     unsigned passes_dead;
     bool status_known;
     uint32_t status;
     uint32_t threads; /* alive, as counted by events or read */
     uint32_t threads_peak;
-    uint32_t exits;    /* of its threads, by events */
-    uint32_t records;  /* exit records of its threads */
-    uint64_t last_seen; /* round of the last scan that found it */
+    uint32_t exits;          /* of its threads, by events */
+    uint32_t records;        /* exit records of its threads */
+    uint64_t last_seen;      /* round of the last scan that found it */
     struct mf_figures exact; /* sums of the exit records */
     struct mf_figures live;  /* by the last sample */
-    struct mf_proc_io waited; /* I/O of descendants that ended: the kernel adds it to their parent's */
-    uint64_t schedstat_ns;   /* exact CPU time, of a process that never had a second thread */
+    struct mf_proc_io
+        waited;            /* I/O of descendants that ended: the kernel adds it to their parent's */
+    uint64_t schedstat_ns; /* exact CPU time, of a process that never had a second thread */
     uint64_t rss_bytes;
     uint64_t pss_bytes;
     uint64_t counted_cpu_ns; /* of its CPU time what the sums of the tree and of its name have */
@@ -64,7 +66,7 @@ struct mf_process {
     struct mf_proc *handle; /* NULL: not open */
     bool unreadable;        /* gone, or not permitted */
     bool io_forbidden;
-    uint64_t next_check;    /* tick at which it is looked at again */
+    uint64_t next_check; /* tick at which it is looked at again */
     uint32_t idle_checks;
     uint64_t written_cpu_ns, written_rss_bytes, written_io_bytes; /* in the last sample record */
 
@@ -78,7 +80,7 @@ struct mf_process_totals {
     uint64_t alive_peak;
     uint64_t threads;
     uint64_t threads_peak;
-    uint64_t undetailed;  /* started beyond the limit: counted, but without events of their own */
+    uint64_t undetailed; /* started beyond the limit: counted, but without events of their own */
     struct mf_figures ended; /* sums over processes that have ended */
     bool ended_exact;        /* all of these from exit records */
     char largest_comm[MF_PROC_COMM_LEN];
@@ -103,8 +105,8 @@ struct mf_process_table_spec {
     void *context;
 };
 
-int mf__processes_new(const struct mf_process_table_spec *spec,
-                      struct mf_process_table **ret_table, struct mf_errinfo *err);
+int mf__processes_new(const struct mf_process_table_spec *spec, struct mf_process_table **ret_table,
+                      struct mf_errinfo *err);
 void mf__processes_free(struct mf_process_table *table);
 
 /* The command, as number 1, and the monitor (0: none), which is not of the flight. */
@@ -121,20 +123,22 @@ void mf__processes_reaped(struct mf_process_table *table, int32_t pid, int statu
 void mf__processes_retry_records(struct mf_process_table *table);
 /* After both sources were drained: closes what is complete. */
 void mf__processes_settle(struct mf_process_table *table);
-/* A round of looking who is there: begin, one call for each process seen, end. Needed without events, and
- * after events were lost. */
+/* A round of looking who is there: begin, one call for each process seen, end. Needed without
+ * events, and after events were lost. */
 void mf__processes_scan_begin(struct mf_process_table *table);
 void mf__processes_scan_found(struct mf_process_table *table, int32_t pid, int64_t t_ns);
 void mf__processes_scan_end(struct mf_process_table *table, int64_t t_ns);
 /* Ends what has ended but is still waiting for records. */
 void mf__processes_finish(struct mf_process_table *table);
-/* Processes that have ended since the last call of mf__processes_close_ended(), which writes their exit
- * events and forgets them: linked by `next`. Until then their figures may still be completed. */
+/* Processes that have ended since the last call of mf__processes_close_ended(), which writes their
+ * exit events and forgets them: linked by `next`. Until then their figures may still be completed.
+ */
 struct mf_process *mf__processes_ended(struct mf_process_table *table);
 void mf__processes_close_ended(struct mf_process_table *table);
 
 struct mf_process *mf__processes_find(struct mf_process_table *table, int32_t pid);
-struct mf_process *mf__processes_first(struct mf_process_table *table); /* of the living; NULL: none */
+struct mf_process *
+mf__processes_first(struct mf_process_table *table); /* of the living; NULL: none */
 struct mf_process_totals *mf__processes_totals(struct mf_process_table *table);
 
 /* CPU time as far as known, exact where possible. */

@@ -24,8 +24,9 @@
 
 #define BUFFER_BYTES (128 << 10)
 #define PACE_NS      MF_NS_PER_MS
-#define SMALL_BYTES  2048 /* a pseudo-terminal gives at most 4095 at once, however much is waiting \
-                           */
+#define SMALL_BYTES                                                                                \
+    2048 /* a pseudo-terminal gives at most 4095 at once, however much is waiting                  \
+          */
 #define READS_AFTER_STOP 64 /* of somebody who never stops writing */
 
 static int64_t now_ns(const struct mf_pump *pump)

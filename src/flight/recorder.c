@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * recorder.c -- mf_flight_run(): a recording from its options to the closed flight. The essay on flights
- * is in flight.c.
+ * recorder.c -- mf_flight_run(): a recording from its options to the closed flight. The essay on
+ * flights is in flight.c.
  */
 #include "recorder.h"
 
@@ -17,7 +17,8 @@
 
 #define LAST_EVENTS_NS (20 * MF_NS_PER_MS)
 
-/* ---- options ------------------------------------------------------------------------------------ */
+/* ---- options ------------------------------------------------------------------------------------
+ */
 
 static int64_t or_default(int64_t value, int64_t fallback)
 {
@@ -58,7 +59,8 @@ static int check_options(const struct mf_flight_options *given, struct mf_flight
     return 0;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------ */
+/* ---- the end ------------------------------------------------------------------------------------
+ */
 
 /* The exit of the command is reported to its parent before the connector tells of it. */
 static void await_last_events(struct mf_recorder *recorder)
@@ -85,9 +87,9 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a == UINT64_MAX ? b : b == UINT64_MAX ? a : a > b ? a : b;
 }
 
-/* Which source is believed for what: the cgroup for CPU and memory; sums of exit records, with the last
- * samples of what still lives, for the rest; without records what was reaped, which has the descendants
- * that were waited for, too. */
+/* Which source is believed for what: the cgroup for CPU and memory; sums of exit records, with the
+ * last samples of what still lives, for the rest; without records what was reaped, which has the
+ * descendants that were waited for, too. */
 static void fill_totals(struct mf_recorder *recorder)
 {
     struct mf_flight_totals *totals = &recorder->info->totals;
@@ -109,8 +111,8 @@ static void fill_totals(struct mf_recorder *recorder)
     totals->read_chars = tree->read_chars;
     totals->write_chars = tree->write_chars;
     if (!exact) {
-        if (!by_cgroup && reaped->cpu_user_ns + reaped->cpu_system_ns >
-                              tree->cpu_user_ns + tree->cpu_system_ns) {
+        if (!by_cgroup &&
+            reaped->cpu_user_ns + reaped->cpu_system_ns > tree->cpu_user_ns + tree->cpu_system_ns) {
             totals->cpu_user_ns = reaped->cpu_user_ns;
             totals->cpu_system_ns = reaped->cpu_system_ns;
         }
@@ -164,12 +166,10 @@ static void describe_ending(struct mf_recorder *recorder, struct mf_ending *endi
         .forwarded_signal = recorder->forwarded_signal,
         .forwarded_from = recorder->forwarded_from,
         .cgroup_oom_kills = cgroup ? figures->oom_kills : UINT64_MAX,
-        .cgroup_counter = cgroup && mf_cgroup_has_memory_v1(recorder->cgroup)
-                              ? "memory.oom_control"
-                              : "memory.events",
-        .ancestor_oom_kills = ancestors > recorder->ancestor_oom_kills
-                                  ? ancestors - recorder->ancestor_oom_kills
-                                  : 0,
+        .cgroup_counter = cgroup && mf_cgroup_has_memory_v1(recorder->cgroup) ? "memory.oom_control"
+                                                                              : "memory.events",
+        .ancestor_oom_kills =
+            ancestors > recorder->ancestor_oom_kills ? ancestors - recorder->ancestor_oom_kills : 0,
         .machine_oom_kills = machine != UINT64_MAX && machine > recorder->machine_oom_kills
                                  ? machine - recorder->machine_oom_kills
                                  : 0,
@@ -208,8 +208,8 @@ static void give_verdict(struct mf_recorder *recorder)
     info->reason = mf_strdup(verdict.reason.data != NULL ? verdict.reason.data : "");
     info->evidence = mf_calloc(verdict.evidence_count + 1, sizeof *info->evidence);
     for (unsigned i = 0; info->evidence != NULL && i < verdict.evidence_count; i++) {
-        info->evidence[i] = mf_strdup(verdict.evidence[i].data != NULL ? verdict.evidence[i].data
-                                                                       : "");
+        info->evidence[i] =
+            mf_strdup(verdict.evidence[i].data != NULL ? verdict.evidence[i].data : "");
     }
     mf__verdict_free(&verdict);
     info->totals.oom_kills =
@@ -243,7 +243,8 @@ static void tell_who_is_left(struct mf_recorder *recorder, bool holds_output)
     mf__events_end(&recorder->events);
 }
 
-/* ---- what goes on without us -------------------------------------------------------------------- */
+/* ---- what goes on without us --------------------------------------------------------------------
+ */
 
 struct left_stream {
     int source;
@@ -255,8 +256,8 @@ struct left_behind {
     unsigned count;
 };
 
-/* Background processes still write into our pipes. As without us, they shall neither fail nor wait, and
- * what they write shall arrive; it is not recorded any more. */
+/* Background processes still write into our pipes. As without us, they shall neither fail nor wait,
+ * and what they write shall arrive; it is not recorded any more. */
 static void pass_on(void *context)
 {
     struct left_behind *left = context;
@@ -265,8 +266,8 @@ static void pass_on(void *context)
     while (open > 0) {
         struct mf_poll_item items[MF_PUMPS_MAX] = {{.descriptor = -1}, {.descriptor = -1}};
         for (unsigned i = 0; i < left->count; i++) {
-            items[i] = (struct mf_poll_item){.descriptor = left->streams[i].source,
-                                             .want_read = true};
+            items[i] =
+                (struct mf_poll_item){.descriptor = left->streams[i].source, .want_read = true};
         }
         (void)mf_fd_poll(items, left->count, -1);
         for (unsigned i = 0; i < left->count; i++) {
@@ -278,8 +279,7 @@ static void pass_on(void *context)
             if (ret == -EAGAIN) {
                 continue;
             }
-            if (ret < 0 || len == 0 ||
-                mf_fd_write_all(left->streams[i].sink, bytes, len) < 0) {
+            if (ret < 0 || len == 0 || mf_fd_write_all(left->streams[i].sink, bytes, len) < 0) {
                 mf_fd_close(&left->streams[i].source);
                 open--;
             }
@@ -307,7 +307,8 @@ static void leave_behind(struct mf_recorder *recorder)
     }
 }
 
-/* ---- closing ------------------------------------------------------------------------------------ */
+/* ---- closing ------------------------------------------------------------------------------------
+ */
 
 static bool stop_pumps(struct mf_recorder *recorder)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * recorder.h -- the parts of one recording. Made by recorder_start.c, kept going by recorder_loop.c,
- * closed by recorder.c. Everything is the main thread's, but the pumps' own threads.
+ * recorder.h -- the parts of one recording. Made by recorder_start.c, kept going by
+ * recorder_loop.c, closed by recorder.c. Everything is the main thread's, but the pumps' own
+ * threads.
  */
 #ifndef FLIGHT_RECORDER_H
 #define FLIGHT_RECORDER_H
@@ -35,9 +36,9 @@
 
 /* The terminal that the command gets in place of ours, and what passes between them. */
 struct mf_terminal_link {
-    bool active;    /* the command has a session on `master` */
-    int master;     /* -1: none; with a pump on it */
-    bool raw;       /* ours is in raw mode now */
+    bool active; /* the command has a session on `master` */
+    int master;  /* -1: none; with a pump on it */
+    bool raw;    /* ours is in raw mode now */
     struct mf_terminal ours;
     char typed[4096]; /* read from ours, not yet written to the master */
     size_t typed_len;
@@ -83,11 +84,11 @@ struct mf_recorder {
     /* the loop's */
     uint64_t start_event;
     int64_t next_tick_ns;
-    int64_t netlink_spent_ns;    /* in this tick */
-    int64_t netlink_pause_ns;    /* how long the last pause was */
-    int64_t netlink_resume_ns;   /* messages are not waited for before */
+    int64_t netlink_spent_ns;  /* in this tick */
+    int64_t netlink_pause_ns;  /* how long the last pause was */
+    int64_t netlink_resume_ns; /* messages are not waited for before */
     uint64_t lost_messages;
-    bool ended;               /* the command has */
+    bool ended; /* the command has */
     int status;
     bool status_known;
     int64_t ended_ns;
@@ -115,7 +116,8 @@ static inline int64_t mf__recorder_now_ns(const struct mf_recorder *recorder)
     return mf_clock_monotonic_ns(NULL) - recorder->info->started_monotonic_ns;
 }
 
-/* recorder_open.c: directory, ladder, logs. On failure the recorder is to be closed all the same. */
+/* recorder_open.c: directory, ladder, logs. On failure the recorder is to be closed all the same.
+ */
 int mf__recorder_open(struct mf_recorder *recorder, struct mf_errinfo *err);
 /* recorder_start.c: descriptors, terminals, the command itself. */
 int mf__recorder_start(struct mf_recorder *recorder, struct mf_errinfo *err);
@@ -126,9 +128,9 @@ bool mf__recorder_drain(struct mf_recorder *recorder); /* true when some were of
 void mf__recorder_reap(struct mf_recorder *recorder);
 void mf__recorder_look_for_oom(struct mf_recorder *recorder);
 /* recorder_terminal.c */
-void mf__terminal_enter(struct mf_recorder *recorder);  /* raw mode, when we are in the foreground */
+void mf__terminal_enter(struct mf_recorder *recorder); /* raw mode, when we are in the foreground */
 void mf__terminal_leave(struct mf_recorder *recorder);
-void mf__terminal_read(struct mf_recorder *recorder);   /* from ours to the command's */
+void mf__terminal_read(struct mf_recorder *recorder); /* from ours to the command's */
 void mf__terminal_write(struct mf_recorder *recorder);
 void mf__terminal_resized(struct mf_recorder *recorder);
 /* The command was stopped by job control: we stop, too, and continue it when we are. */

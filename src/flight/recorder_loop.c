@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * recorder_loop.c -- from the start of the command to the moment when nobody is waited for any more.
+ * recorder_loop.c -- from the start of the command to the moment when nobody is waited for any
+ * more.
  *
- * One poll for everything; a tick is its timeout. The kernel's events are read as they come, so that the
- * arguments of a command can be read while it lives. But they are those of the whole machine: as long as
- * only others' come they are read less and less often, down to once in 20 ms; and within a tick not more
- * than a twentieth of the time is spent on them, then they wait for the tick. Exit records are read after
- * the events.
+ * One poll for everything; a tick is its timeout. The kernel's events are read as they come, so
+ * that the arguments of a command can be read while it lives. But they are those of the whole
+ * machine: as long as only others' come they are read less and less often, down to once in 20 ms;
+ * and within a tick not more than a twentieth of the time is spent on them, then they wait for the
+ * tick. Exit records are read after the events.
  */
 #include "recorder.h"
 
@@ -30,7 +31,8 @@ static int64_t now_ns(const struct mf_recorder *recorder)
     return mf__recorder_now_ns(recorder);
 }
 
-/* ---- the kernel's messages ---------------------------------------------------------------------- */
+/* ---- the kernel's messages ----------------------------------------------------------------------
+ */
 
 static void lost(struct mf_recorder *recorder, const char *what)
 {
@@ -95,7 +97,8 @@ static void drain_in_time(struct mf_recorder *recorder)
     }
 }
 
-/* ---- ends --------------------------------------------------------------------------------------- */
+/* ---- ends ---------------------------------------------------------------------------------------
+ */
 
 static void add_usage(struct mf_usage *sum, const struct mf_usage *usage)
 {
@@ -164,22 +167,21 @@ void mf__recorder_reap(struct mf_recorder *recorder)
     }
 }
 
-/* ---- signals ------------------------------------------------------------------------------------ */
+/* ---- signals ------------------------------------------------------------------------------------
+ */
 
 static void forward(struct mf_recorder *recorder, const struct mf_signal *signal)
 {
     const int64_t t_ns = now_ns(recorder);
-    /* A terminal's signal went to its whole foreground group, and so to the command, unless that has a
-     * terminal of its own. */
+    /* A terminal's signal went to its whole foreground group, and so to the command, unless that
+     * has a terminal of its own. */
     const bool has_it = signal->from_terminal && !recorder->terminal.active;
-    if (signal->number == recorder->forwarded_signal &&
-        t_ns - recorder->forwarded_ns < REPEAT_NS) {
+    if (signal->number == recorder->forwarded_signal && t_ns - recorder->forwarded_ns < REPEAT_NS) {
         return; /* sent to us and to our group at once: it has it twice already */
     }
     if (!has_it) {
-        (void)mf_process_signal(recorder->terminal.active ? -recorder->child.pid
-                                                          : recorder->child.pid,
-                                signal->number);
+        (void)mf_process_signal(
+            recorder->terminal.active ? -recorder->child.pid : recorder->child.pid, signal->number);
     }
     recorder->forwarded_signal = signal->number;
     recorder->forwarded_from = signal->sender;
@@ -222,14 +224,13 @@ static void take_signals(struct mf_recorder *recorder)
 
 static void signal_tree(struct mf_recorder *recorder, int number)
 {
-    if (number == SIGKILL && recorder->cgroup != NULL &&
-        mf_cgroup_kill(recorder->cgroup) == 0) {
+    if (number == SIGKILL && recorder->cgroup != NULL && mf_cgroup_kill(recorder->cgroup) == 0) {
         return;
     }
     for (struct mf_process *p = mf__processes_first(recorder->processes); p != NULL; p = p->next) {
         if (!p->dead && !p->gone) {
-            /* A pid whose start is not known may be another's by now; the command's is not, for it is
-             * reaped by us or our monitor alone. */
+            /* A pid whose start is not known may be another's by now; the command's is not, for it
+             * is reaped by us or our monitor alone. */
             if (p->start_ticks != 0) {
                 (void)mf_process_signal_exact(p->pid, p->start_ticks, number);
             } else if (p->number == 1 && !recorder->ended) {
@@ -247,7 +248,8 @@ static void signal_tree(struct mf_recorder *recorder, int number)
     }
 }
 
-/* ---- deadlines ---------------------------------------------------------------------------------- */
+/* ---- deadlines ----------------------------------------------------------------------------------
+ */
 
 static void check_timeout(struct mf_recorder *recorder, int64_t t_ns)
 {
@@ -284,8 +286,7 @@ static void write_states(struct mf_recorder *recorder)
          p != NULL && count < HANG_STATES_MAX; p = p->next) {
         struct mf_proc_stat stat;
         char where[64];
-        if (p->dead || p->gone || p->handle == NULL ||
-            mf_proc_read_stat(p->handle, &stat) < 0) {
+        if (p->dead || p->gone || p->handle == NULL || mf_proc_read_stat(p->handle, &stat) < 0) {
             continue;
         }
         const char state[2] = {stat.state, '\0'};
@@ -302,9 +303,8 @@ static void write_states(struct mf_recorder *recorder)
 static void check_hang(struct mf_recorder *recorder, int64_t t_ns)
 {
     const int64_t output_ns = mf__output_last_ns(recorder->output);
-    const int64_t active_ns = recorder->sampler.active_ns > output_ns
-                                  ? recorder->sampler.active_ns
-                                  : output_ns;
+    const int64_t active_ns =
+        recorder->sampler.active_ns > output_ns ? recorder->sampler.active_ns : output_ns;
     const int64_t idle_ns = t_ns - active_ns;
     const bool hanging = recorder->options.hang_after_ns > 0 && !recorder->ended &&
                          idle_ns >= recorder->options.hang_after_ns;
@@ -321,7 +321,8 @@ static void check_hang(struct mf_recorder *recorder, int64_t t_ns)
     mf__events_end(&recorder->events);
 }
 
-/* ---- evidence ----------------------------------------------------------------------------------- */
+/* ---- evidence -----------------------------------------------------------------------------------
+ */
 
 static void write_oom(struct mf_recorder *recorder, const struct mf_oom_message *message,
                       const char *source)
@@ -360,7 +361,8 @@ void mf__recorder_look_for_oom(struct mf_recorder *recorder)
     }
 }
 
-/* ---- output ------------------------------------------------------------------------------------- */
+/* ---- output -------------------------------------------------------------------------------------
+ */
 
 static bool pumps_run(struct mf_recorder *recorder)
 {
@@ -375,8 +377,7 @@ static bool pumps_run(struct mf_recorder *recorder)
                                    recorder->start_event, 0);
             mf_json_key_string(&recorder->events.json, "stream",
                                mf_flight_stream_name(pump->stream));
-            mf_json_key_string(&recorder->events.json, "why",
-                               strerror(atomic_load(&pump->error)));
+            mf_json_key_string(&recorder->events.json, "why", strerror(atomic_load(&pump->error)));
             mf__events_end(&recorder->events);
         }
     }
@@ -410,7 +411,8 @@ static void read_event_pipe(struct mf_recorder *recorder)
     }
 }
 
-/* ---- the loop ----------------------------------------------------------------------------------- */
+/* ---- the loop -----------------------------------------------------------------------------------
+ */
 
 static void tick(struct mf_recorder *recorder, int64_t t_ns)
 {
@@ -426,8 +428,8 @@ static void tick(struct mf_recorder *recorder, int64_t t_ns)
     /* Ticks that were missed (the machine slept, we were stopped) are not made up for. */
     recorder->next_tick_ns += recorder->options.interval_ns;
     if (recorder->next_tick_ns <= t_ns) {
-        recorder->next_tick_ns = t_ns - t_ns % recorder->options.interval_ns +
-                                 recorder->options.interval_ns;
+        recorder->next_tick_ns =
+            t_ns - t_ns % recorder->options.interval_ns + recorder->options.interval_ns;
     }
 }
 
@@ -482,9 +484,10 @@ void mf__recorder_loop(struct mf_recorder *recorder)
         enum { SIGNALS, EVENTS, MONITOR, USER, NOTIFY, TYPING, MASTER, ITEMS };
         struct mf_poll_item items[ITEMS] = {
             [SIGNALS] = {.descriptor = recorder->signals.descriptor, .want_read = true},
-            [EVENTS] = {.descriptor = recorder->connector != NULL && t_ns >= recorder->netlink_resume_ns
-                                          ? mf_procevents_descriptor(recorder->connector)
-                                          : -1,
+            [EVENTS] = {.descriptor =
+                            recorder->connector != NULL && t_ns >= recorder->netlink_resume_ns
+                                ? mf_procevents_descriptor(recorder->connector)
+                                : -1,
                         .want_read = true},
             [MONITOR] = {.descriptor = recorder->child.monitor, .want_read = true},
             [USER] = {.descriptor = recorder->event_pipe[0], .want_read = true},

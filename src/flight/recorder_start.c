@@ -3,13 +3,12 @@
  * recorder_start.c -- what the command gets as 0, 1 and 2, and starting it.
  *
  *   0 and 1 are terminals    a session of its own on a pseudo-terminal: colours, window size, line
- *                            editing, Ctrl-C and Ctrl-Z work there as they would on ours, which is in
- *                            raw mode meanwhile. 2, too, when it is a terminal.
- *   1 or 2 is a terminal     it gets a pseudo-terminal in place of that stream only, so that it still
- *                            colours; it stays in our session and group, and signals of the terminal
- *                            reach it directly. Output processing is switched off: ours does it.
- *   else                     a pipe for each stream, or one for both (--merge).
- * A stream that is closed stays closed. 0 is otherwise inherited untouched.
+ *                            editing, Ctrl-C and Ctrl-Z work there as they would on ours, which is
+ * in raw mode meanwhile. 2, too, when it is a terminal. 1 or 2 is a terminal     it gets a
+ * pseudo-terminal in place of that stream only, so that it still colours; it stays in our session
+ * and group, and signals of the terminal reach it directly. Output processing is switched off: ours
+ * does it. else                     a pipe for each stream, or one for both (--merge). A stream
+ * that is closed stays closed. 0 is otherwise inherited untouched.
  */
 #include "recorder.h"
 
@@ -99,7 +98,8 @@ static int plumb_session(struct mf_recorder *recorder, struct mf_child_spec *spe
     recorder->info->terminal = true;
     spec->input = spec->output = spec->terminal;
     spec->outer = &link->ours;
-    /* The pump reads from a copy: its end closes that one, and typing goes on or fails by itself. */
+    /* The pump reads from a copy: its end closes that one, and typing goes on or fails by itself.
+     */
     const int copy = dup(link->master);
     if (copy < 0) {
         return mf_fail_os(err, -errno, "cannot copy a descriptor");
@@ -133,7 +133,8 @@ static int plumb_all(struct mf_recorder *recorder, struct mf_child_spec *spec,
     return ret;
 }
 
-/* Ours with the flight's variables in it; NULL: no memory. Only the array and the last entries are new. */
+/* Ours with the flight's variables in it; NULL: no memory. Only the array and the last entries are
+ * new. */
 static char **make_environment(const struct mf_recorder *recorder, char *added[4])
 {
     char traceparent[MF_TRACEPARENT_LEN];

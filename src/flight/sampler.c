@@ -2,21 +2,23 @@
  *
  * sampler.c -- see sampler.h.
  *
- * Cost. A process that sleeps is looked at ever more seldom, up to every 8th tick; the first look at a
- * process of one thread is its schedstat (0.6 us, exact in ns), and only when that has moved its stat and
- * io are read. Proportional sizes walk page tables under the process's own lock: they are read so seldom
- * that they stay below 1/500 of the time. Sample records thin out as a flight grows old: their distance
- * is at least 1/3600 of its age.
+ * Cost. A process that sleeps is looked at ever more seldom, up to every 8th tick; the first look
+ * at a process of one thread is its schedstat (0.6 us, exact in ns), and only when that has moved
+ * its stat and io are read. Proportional sizes walk page tables under the process's own lock: they
+ * are read so seldom that they stay below 1/500 of the time. Sample records thin out as a flight
+ * grows old: their distance is at least 1/3600 of its age.
  *
- * CPU time of short-lived processes. An exit record has the scheduler's sum as of its last look at the
- * thread's clock (a tick, a switch), and of the end nothing: up to some 5 ms are missing, which is most of
- * what a process of 1 ms has used. The cgroup's figure has it all. So at every tick what the cgroup has
- * counted beyond all processes is given to those that ended in this tick, in proportion to what each can
- * have used at most and not more than that: an estimate in its parts, and exact in the sum.
+ * CPU time of short-lived processes. An exit record has the scheduler's sum as of its last look at
+ * the thread's clock (a tick, a switch), and of the end nothing: up to some 5 ms are missing, which
+ * is most of what a process of 1 ms has used. The cgroup's figure has it all. So at every tick what
+ * the cgroup has counted beyond all processes is given to those that ended in this tick, in
+ * proportion to what each can have used at most and not more than that: an estimate in its parts,
+ * and exact in the sum.
  *
- * The tree's CPU time is the cgroup's where there is one. Else it is the sum over processes of what is
- * known of each at the time, plus what exit records add at its end. A process that lives shorter than a
- * tick and has no record is seen in neither; reaped children are added at the end (recorder.c).
+ * The tree's CPU time is the cgroup's where there is one. Else it is the sum over processes of what
+ * is known of each at the time, plus what exit records add at its end. A process that lives shorter
+ * than a tick and has no record is seen in neither; reaped children are added at the end
+ * (recorder.c).
  */
 #include "sampler.h"
 
@@ -26,15 +28,15 @@
 #include <errno.h>
 #include <string.h>
 
-#define IDLE_TICKS_MAX  8
-#define ROWS_MAX        64
-#define SLOW_NS         (1 * MF_NS_PER_SECOND) /* switches, descriptors, most of the cgroup */
-#define PSS_SHARE       500
-#define PSS_RSS_MIN     (1U << 20)
-#define ROW_CPU_NS      (1 * MF_NS_PER_MS)
-#define ROW_BYTES       65536
-#define ACTIVE_CPU_NS   (2 * MF_NS_PER_MS)
-#define UNRECORDED_NS   (5 * MF_NS_PER_MS) /* a tick of 4 ms, and the end */
+#define IDLE_TICKS_MAX 8
+#define ROWS_MAX       64
+#define SLOW_NS        (1 * MF_NS_PER_SECOND) /* switches, descriptors, most of the cgroup */
+#define PSS_SHARE      500
+#define PSS_RSS_MIN    (1U << 20)
+#define ROW_CPU_NS     (1 * MF_NS_PER_MS)
+#define ROW_BYTES      65536
+#define ACTIVE_CPU_NS  (2 * MF_NS_PER_MS)
+#define UNRECORDED_NS  (5 * MF_NS_PER_MS) /* a tick of 4 ms, and the end */
 
 static uint64_t known_or_zero(uint64_t value)
 {
@@ -48,7 +50,8 @@ static void raise_to(uint64_t *value, uint64_t new_value)
     }
 }
 
-/* ---- one process -------------------------------------------------------------------------------- */
+/* ---- one process --------------------------------------------------------------------------------
+ */
 
 void mf__sampler_count(struct mf_sampler *sampler, struct mf_process *process)
 {
@@ -85,7 +88,8 @@ static uint64_t less(uint64_t whole, uint64_t part)
 }
 
 /* The kernel's figures of a process have those of the children that it waited for. A process of one
- * thread is asked for that thread; from another's the children that were seen to end are taken off. */
+ * thread is asked for that thread; from another's the children that were seen to end are taken off.
+ */
 static int read_own_io(struct mf_process *process, struct mf_proc_io *ret_io)
 {
     if (process->threads_peak == 1) {
@@ -161,8 +165,7 @@ void mf__sampler_look(struct mf_sampler *sampler, struct mf_process *process, in
         process->gone = true;
         return;
     }
-    if (process->threads_peak == 1 &&
-        mf_proc_read_schedstat(process->handle, &schedstat) == 0) {
+    if (process->threads_peak == 1 && mf_proc_read_schedstat(process->handle, &schedstat) == 0) {
         process->schedstat_ns =
             schedstat.run_ns > process->schedstat_ns ? schedstat.run_ns : process->schedstat_ns;
     }
@@ -181,8 +184,7 @@ static void check(struct mf_sampler *sampler, struct mf_process *process, int64_
     }
     bool moved = true;
     struct mf_proc_schedstat schedstat;
-    if (process->threads_peak == 1 &&
-        mf_proc_read_schedstat(process->handle, &schedstat) == 0) {
+    if (process->threads_peak == 1 && mf_proc_read_schedstat(process->handle, &schedstat) == 0) {
         moved = schedstat.run_ns > process->schedstat_ns || process->rss_bytes == 0;
         process->schedstat_ns =
             schedstat.run_ns > process->schedstat_ns ? schedstat.run_ns : process->schedstat_ns;
@@ -202,7 +204,8 @@ static void check(struct mf_sampler *sampler, struct mf_process *process, int64_
     mf__sampler_count(sampler, process);
 }
 
-/* ---- who is there ------------------------------------------------------------------------------- */
+/* ---- who is there -------------------------------------------------------------------------------
+ */
 
 struct walk {
     struct mf_sampler *sampler;
@@ -294,7 +297,8 @@ void mf__sampler_scan(struct mf_sampler *sampler, int64_t t_ns)
     mf__processes_scan_end(sampler->processes, t_ns);
 }
 
-/* ---- the tree ----------------------------------------------------------------------------------- */
+/* ---- the tree -----------------------------------------------------------------------------------
+ */
 
 static void add_live(uint64_t *sum, uint64_t value)
 {
@@ -450,11 +454,12 @@ static void sample_pss(struct mf_sampler *sampler)
     sampler->tree.pss_bytes = known ? sum : UINT64_MAX;
     const int64_t end_ns = mf_clock_monotonic_ns(NULL);
     const int64_t pause_ns = (end_ns - begin_ns) * PSS_SHARE;
-    sampler->next_pss_ns = end_ns - sampler->started_monotonic_ns +
-                           (pause_ns > SLOW_NS ? pause_ns : SLOW_NS);
+    sampler->next_pss_ns =
+        end_ns - sampler->started_monotonic_ns + (pause_ns > SLOW_NS ? pause_ns : SLOW_NS);
 }
 
-/* ---- records ------------------------------------------------------------------------------------ */
+/* ---- records ------------------------------------------------------------------------------------
+ */
 
 static void write_known(struct mf_json *json, uint64_t value)
 {

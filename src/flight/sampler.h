@@ -49,8 +49,8 @@ struct mf_sampler {
 void mf__sample(struct mf_sampler *sampler, int64_t t_ns, bool last);
 /* Looks who is there: after events were lost. */
 void mf__sampler_scan(struct mf_sampler *sampler, int64_t t_ns);
-/* What a process has used beyond what was counted of it goes to the tree and to its name: to be called
- * from the table's on_end and on_rename. */
+/* What a process has used beyond what was counted of it goes to the tree and to its name: to be
+ * called from the table's on_end and on_rename. */
 void mf__sampler_count(struct mf_sampler *sampler, struct mf_process *process);
 void mf__sampler_ended(struct mf_sampler *sampler, const struct mf_process *process);
 /* One process, now, at its end: a zombie still has its figures. */

@@ -151,7 +151,8 @@ static void interrupts(void **state)
     type(s, "echo code=$?\n");
     see(s, "code=130");
     see(s, "READY ");
-    type(s, "$M sh -c 'trap \"echo caught; exit 5\" INT; echo begin; while :; do sleep 0.02; done'; echo code=$?\n");
+    type(s, "$M sh -c 'trap \"echo caught; exit 5\" INT; echo begin; while :; do sleep 0.02; "
+            "done'; echo code=$?\n");
     see(s, "begin\r\n");
     type(s, "\003");
     see(s, "caught\r\n");
@@ -219,7 +220,8 @@ static void in_the_background(void **state)
 static void the_size_changes(void **state)
 {
     struct screen *s = *state;
-    type(s, "$M bash -c 'trap \"stty size\" WINCH; echo begin; for i in {1..200}; do sleep 0.02; done'\n");
+    type(s, "$M bash -c 'trap \"stty size\" WINCH; echo begin; for i in {1..200}; do sleep 0.02; "
+            "done'\n");
     see(s, "begin\r\n");
     resize(s, 20, 77);
     see(s, "20 77\r\n");
@@ -231,7 +233,8 @@ static void the_size_changes(void **state)
 static void modes_are_the_commands_own(void **state)
 {
     struct screen *s = *state;
-    type(s, "$M sh -c 'stty -echo -icanon min 1; echo begin; dd bs=1 count=1 2>/dev/null | od -An -c'\n");
+    type(s, "$M sh -c 'stty -echo -icanon min 1; echo begin; dd bs=1 count=1 2>/dev/null | od -An "
+            "-c'\n");
     see(s, "begin\r\n");
     type(s, "\001"); /* without a line end */
     see(s, "001\r\n");
@@ -260,7 +263,8 @@ static void a_terminal_for_one_stream(void **state)
 static void what_stays_keeps_the_terminal(void **state)
 {
     struct screen *s = *state;
-    type(s, "$MB run -q --grace 50ms -- sh -c '(sleep 0.5; echo late) & echo main'; echo code=$?\n");
+    type(s,
+         "$MB run -q --grace 50ms -- sh -c '(sleep 0.5; echo late) & echo main'; echo code=$?\n");
     see(s, "main\r\n");
     see(s, "code=0");
     see(s, "late\r\n");
@@ -269,7 +273,8 @@ static void what_stays_keeps_the_terminal(void **state)
 static void a_recorder_that_is_killed(void **state)
 {
     struct screen *s = *state;
-    type(s, "$M sh -c 'trap \"echo hung up >&2; exit\" HUP; echo $PPID begin; while :; do sleep 0.02; done'; "
+    type(s, "$M sh -c 'trap \"echo hung up >&2; exit\" HUP; echo $PPID begin; while :; do sleep "
+            "0.02; done'; "
             "stty -a | grep -o ' icanon'; echo code=$?\n");
     see(s, " begin\r\n");
     /* The recorder is the shell's only child. */
@@ -293,8 +298,10 @@ static void the_terminal_goes_away(void **state)
     char path[600];
     snprintf(path, sizeof path, "%s", scratch_path("hung-up"));
     char command[1400];
-    snprintf(command, sizeof command,
-             "$M sh -c 'trap \"echo hup >%s; exit\" HUP; echo begin; while :; do sleep 0.02; done'\n", path);
+    snprintf(
+        command, sizeof command,
+        "$M sh -c 'trap \"echo hup >%s; exit\" HUP; echo begin; while :; do sleep 0.02; done'\n",
+        path);
     type(s, command);
     see(s, "begin\r\n");
     close(s->master);
