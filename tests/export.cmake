@@ -1,6 +1,9 @@
 # Exports of a store, and its sealed archive.
 set(here "${CMAKE_CURRENT_SOURCE_DIR}")
 mayfly_test(NAME metrics_seal RUNG unit SOURCES "${here}/unit/metrics/seal_test.c" LINK mf_metrics)
+if(NOT MAYFLY_HAVE_ZSTD AND TARGET test_unit_metrics_seal)
+  target_compile_definitions(test_unit_metrics_seal PRIVATE WITHOUT_ZSTD)
+endif()
 mayfly_test(NAME seal_power_cut RUNG crash SOURCES "${here}/crash/seal_power_cut.c" LINK mf_metrics)
 mayfly_test(NAME metrics_archive RUNG prop SOURCES "${here}/prop/prop_metrics_archive.c"
   LINK mf_metrics PRIVATE_OF metrics)
