@@ -13,3 +13,10 @@ mayfly_script_test(NAME run_ladder RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/
 mayfly_script_test(NAME run_memory RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/run_memory.sh")
 mayfly_script_test(NAME run_full_disk RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/run_full_disk.sh")
 mayfly_test(NAME run_terminal RUNG e2e SOURCES e2e/test_run_terminal.c lib/scratch.c LINK)
+mayfly_test(NAME flight RUNG crash SOURCES crash/crash_flight.c lib/scratch.c LINK mf_flight)
+foreach(parser os_proc os_netlink)
+  mayfly_fuzz(NAME ${parser} SOURCES fuzz/fuzz_${parser}.c LINK mf_os
+    CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${parser}")
+endforeach()
+mayfly_fuzz(NAME flight SOURCES fuzz/fuzz_flight.c LINK mf_flight
+  CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/flight")

@@ -21,6 +21,19 @@ void mf__flight_extra_free(struct mf_flight_extra *extra)
     *extra = (struct mf_flight_extra){0};
 }
 
+/* Readers take whole numbers of 63 bits; more can only come out of a damaged log. */
+static void write_count(struct mf_json *json, const char *key, uint64_t value)
+{
+    mf_json_key_uint(json, key, value < INT64_MAX ? value : INT64_MAX);
+}
+
+static void write_known(struct mf_json *json, const char *key, uint64_t value)
+{
+    if (value != MF_FLIGHT_UNKNOWN) {
+        write_count(json, key, value);
+    }
+}
+
 static void write_texts(struct mf_json *json, const char *key, char *const *texts)
 {
     mf_json_key(json, key);
@@ -57,8 +70,8 @@ static void write_start(struct mf_json *json, const struct mf_flight_info *info,
     mf_json_key_string(json, "name", info->host);
     mf_json_key_string(json, "kernel", info->kernel);
     mf_json_key_string(json, "boot_id", info->boot_id);
-    mf_json_key_uint(json, "cpus", info->host_cpus);
-    mf_json_key_uint(json, "memory_bytes", info->host_memory_bytes);
+    write_count(json, "cpus", info->host_cpus);
+    write_count(json, "memory_bytes", info->host_memory_bytes);
     mf_json_end_object(json);
     mf_json_key_int(json, "started_wall_ns", info->started_wall_ns);
     mf_json_key_int(json, "started_monotonic_ns", info->started_monotonic_ns);
@@ -75,7 +88,7 @@ static void write_start(struct mf_json *json, const struct mf_flight_info *info,
     mf_json_key(json, "recorder");
     mf_json_begin_object(json);
     mf_json_key_int(json, "pid", info->recorder_pid);
-    mf_json_key_uint(json, "start_ticks", extra->recorder_start_ticks);
+    write_count(json, "start_ticks", extra->recorder_start_ticks);
     mf_json_key_string(json, "version", extra->recorder_version);
     mf_json_end_object(json);
     mf_json_key(json, "trace");
@@ -88,13 +101,6 @@ static void write_start(struct mf_json *json, const struct mf_flight_info *info,
     mf_json_end_object(json);
     mf_json_key_bool(json, "terminal", info->terminal);
     mf_json_key_string(json, "state", mf_flight_state_name(info->state));
-}
-
-static void write_known(struct mf_json *json, const char *key, uint64_t value)
-{
-    if (value != MF_FLIGHT_UNKNOWN) {
-        mf_json_key_uint(json, key, value);
-    }
 }
 
 static void write_totals(struct mf_json *json, const struct mf_flight_totals *totals)
@@ -130,9 +136,9 @@ static void write_totals(struct mf_json *json, const struct mf_flight_totals *to
         if (totals->output[i].bytes > 0) {
             mf_json_key(json, mf_flight_stream_name(i));
             mf_json_begin_object(json);
-            mf_json_key_uint(json, "bytes", totals->output[i].bytes);
-            mf_json_key_uint(json, "lines", totals->output[i].lines);
-            mf_json_key_uint(json, "lost_bytes", totals->output[i].lost_bytes);
+            write_count(json, "bytes", totals->output[i].bytes);
+            write_count(json, "lines", totals->output[i].lines);
+            write_count(json, "lost_bytes", totals->output[i].lost_bytes);
             mf_json_end_object(json);
         }
     }
@@ -162,14 +168,14 @@ static void write_end(struct mf_json *json, const struct mf_flight_info *info)
         mf_json_key(json, "largest");
         mf_json_begin_object(json);
         mf_json_key_string(json, "comm", info->largest_comm);
-        mf_json_key_uint(json, "rss_bytes", info->largest_rss_bytes);
+        write_count(json, "rss_bytes", info->largest_rss_bytes);
         mf_json_end_object(json);
     }
     if (info->busiest_comm != NULL) {
         mf_json_key(json, "busiest");
         mf_json_begin_object(json);
         mf_json_key_string(json, "comm", info->busiest_comm);
-        mf_json_key_uint(json, "cpu_ns", info->busiest_cpu_ns);
+        write_count(json, "cpu_ns", info->busiest_cpu_ns);
         mf_json_end_object(json);
     }
 }

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define RESERVE_BYTES 65536
+#define SWEEP_AGE_NS  (10 * 60 * MF_NS_PER_SECOND) /* no recorder takes that long to start its command */
 
 /* ---- texts of the description -------------------------------------------------------------------
  */
@@ -181,6 +182,7 @@ static int climb(struct mf_recorder *recorder, struct mf_errinfo *err)
     struct mf_flight_info *info = recorder->info;
     struct mf_errinfo why[3] = {{0}};
     mf_cgroup_find_places(&recorder->places);
+    mf_cgroup_sweep(&recorder->places, "mayfly-2", SWEEP_AGE_NS);
     int ret = make_cgroup(recorder, &why[0]);
     if (ret < 0 && recorder->options.memory_max_bytes > 0) {
         return mf_fail(err, ret, "%s", why[0].msg);

@@ -16,6 +16,7 @@
 
 #include "base/fail.h"
 #include "base/heap.h"
+#include "os/clock.h"
 #include "os/proc.h"
 
 #include <dirent.h>
@@ -761,4 +762,26 @@ unsigned mf_cgroup_remove_abandoned(const char *unified, const char *memory_v1)
         }
     }
     return alive[0] > alive[1] ? alive[0] : alive[1];
+}
+
+void mf_cgroup_sweep(const struct mf_cgroup_places *places, const char *prefix, int64_t age_ns)
+{
+    const char *const parents[] = {places->unified, places->memory_v1};
+    const int64_t now_ns = mf_clock_wall_ns(NULL);
+    for (size_t i = 0; i < MF_ARRAY_LEN(parents); i++) {
+        DIR *entries = parents[i][0] != '\0' ? opendir(parents[i]) : NULL;
+        if (entries == NULL) {
+            continue;
+        }
+        for (struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+            struct stat info;
+            if (entry->d_type == DT_DIR && strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&
+                fstatat(dirfd(entries), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+                (int64_t)info.st_mtim.tv_sec * MF_NS_PER_SECOND + age_ns < now_ns) {
+                /* The kernel refuses it when somebody is in there. */
+                (void)unlinkat(dirfd(entries), entry->d_name, AT_REMOVEDIR);
+            }
+        }
+        closedir(entries);
+    }
 }

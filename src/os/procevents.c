@@ -85,19 +85,14 @@ int mf_procevents_parse(const void *message, size_t len, struct mf_procevent *re
 
 static int subscribe(struct mf_netlink *netlink)
 {
-    struct {
-        struct nlmsghdr header;
-        struct cn_msg connector;
-        uint32_t operation;
-    } __attribute__((packed)) request;
-    memset(&request, 0, sizeof request);
-    request.header.nlmsg_len = sizeof request;
-    request.header.nlmsg_type = NLMSG_DONE;
-    request.connector.id.idx = CN_IDX_PROC;
-    request.connector.id.val = CN_VAL_PROC;
-    request.connector.len = sizeof request.operation;
-    request.operation = PROC_CN_MCAST_LISTEN;
-    int ret = mf__netlink_send(netlink, &request, sizeof request);
+    const uint32_t operation = PROC_CN_MCAST_LISTEN;
+    const struct cn_msg connector = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .len = sizeof operation};
+    uint8_t request[NLMSG_HDRLEN + sizeof connector + sizeof operation];
+    const struct nlmsghdr header = {.nlmsg_len = sizeof request, .nlmsg_type = NLMSG_DONE};
+    memcpy(request, &header, sizeof header);
+    memcpy(request + NLMSG_HDRLEN, &connector, sizeof connector);
+    memcpy(request + NLMSG_HDRLEN + sizeof connector, &operation, sizeof operation);
+    int ret = mf__netlink_send(netlink, request, sizeof request);
     while (ret == 0) {
         const void *message = NULL;
         size_t len = 0;

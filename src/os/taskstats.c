@@ -84,8 +84,11 @@ static void split_cpu_time(const struct taskstats *stats, struct mf_task_record 
         record->cpu_user_ns = exact_ns;
         record->cpu_system_ns = 0;
     } else {
-        const double share = (double)user_us / (double)(user_us + system_us);
-        record->cpu_user_ns = user_us == 0 ? 0 : (uint64_t)((double)exact_ns * share);
+        /* user_us + system_us may wrap; as doubles they do not, and rounding may go beyond the whole. */
+        const double share = (double)user_us / ((double)user_us + (double)system_us);
+        const double user_ns = (double)exact_ns * share;
+        record->cpu_user_ns = user_us == 0 ? 0 : user_ns < 0x1p63 ? (uint64_t)user_ns : exact_ns;
+        record->cpu_user_ns = record->cpu_user_ns < exact_ns ? record->cpu_user_ns : exact_ns;
         record->cpu_system_ns = exact_ns - record->cpu_user_ns;
     }
 }

@@ -47,6 +47,10 @@ unsigned mf_cgroup_remove(struct mf_cgroup *cgroup);
  * for none) are removed when nobody is in them; returns how many processes are. */
 unsigned mf_cgroup_remove_abandoned(const char *unified, const char *memory_v1);
 
+/* Removes empty cgroups beside which a new one would be made, whose name begins with `prefix` and which are
+ * older than age_ns: of processes that were killed before they could. */
+void mf_cgroup_sweep(const struct mf_cgroup_places *places, const char *prefix, int64_t age_ns);
+
 bool mf_cgroup_has_unified(const struct mf_cgroup *cgroup);
 bool mf_cgroup_has_memory(const struct mf_cgroup *cgroup); /* memory figures, from either version */
 bool mf_cgroup_has_memory_v1(const struct mf_cgroup *cgroup);
