@@ -240,7 +240,7 @@ void cli_view_processes(const struct cli_view *view, const struct mf_story *stor
         }
         mf_table_cell_styled(&table, exit.data,
                              mf_process_failed(process) ? MF_STYLE_RED : MF_STYLE_RESET);
-        mf_table_cell(&table, mf_process_title(process));
+        mf_table_cell(&table, mf_process_short_title(process));
     }
     mf_table_write(&table, &table_text, (int)view->width - 2, view->colored);
     mf_table_free(&table);

@@ -423,7 +423,7 @@ static void process_line(struct frame *frame, const struct row *row)
         mf_buffer_free(&exit);
     }
     pad_to(frame, view->whole ? 49 : 47);
-    put(frame, MF_STYLE_RESET, mf_process_title(process), view->columns);
+    put(frame, MF_STYLE_RESET, mf_process_short_title(process), view->columns);
     end_line(frame);
 }
 

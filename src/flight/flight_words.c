@@ -228,6 +228,13 @@ const char *mf_process_title(const struct mf_flight_process *process)
     return process->args != NULL && process->args[0] != '\0' ? process->args : process->comm;
 }
 
+const char *mf_process_short_title(const struct mf_flight_process *process)
+{
+    const char *title = mf_process_title(process);
+    const char *slash = memrchr(title, '/', strcspn(title, " "));
+    return slash != NULL && slash[1] != '\0' && slash[1] != ' ' ? slash + 1 : title;
+}
+
 struct order_context {
     const struct mf_flight_processes *processes;
     enum mf_process_order order;

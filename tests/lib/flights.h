@@ -60,6 +60,9 @@ void test_flight_event(struct test_flight *flight, int64_t t_ms, const char *kin
                        const char *members);
 /* Leaves the metrics store out. */
 void test_flight_no_metrics(struct test_flight *flight);
+/* Writes flight.json and nothing else; for flights by the thousand. Only for those without events,
+ * output and processes. */
+void test_flight_only_description(struct test_flight *flight);
 /* Writes everything in order of time and frees. The command is "<name> -j2 all". */
 void test_flight_end(struct test_flight *flight, const struct test_end *end);
 

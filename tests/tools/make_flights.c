@@ -38,7 +38,7 @@ static void make_many(const char *home, long count)
     for (long i = 0; i < count; i++, next_ns += SECOND) {
         struct test_flight *flight =
             test_flight_begin(home, next_id("make"), "make", "ci,branch=main", next_ns);
-        test_flight_no_metrics(flight);
+        test_flight_only_description(flight);
         test_flight_end(flight, &(struct test_end){.duration_ms = 1000 + i,
                                                    .kind = "exited",
                                                    .exit_code = i % 7 == 6 ? 2 : 0,
