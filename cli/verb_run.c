@@ -4,6 +4,7 @@
 
 #include "base/heap.h"
 #include "fmt/json_write.h"
+#include "fmt/terminal.h"
 #include "fmt/units.h"
 #include "os/file.h"
 #include "os/signals.h"
@@ -97,8 +98,12 @@ static void say_words(struct mf_buffer *out, const struct mf_flight_info *info,
     char cpu[MF_UNITS_LEN];
     char peak[MF_UNITS_LEN];
     const struct mf_flight_totals *totals = &info->totals;
+    mf_buffer_puts(out, "mayfly: ");
+    mf_terminal_escape(out, info->name, strlen(info->name));
+    mf_buffer_puts(out, ": ");
+    mf_terminal_escape(out, info->reason, strlen(info->reason));
     mf_buffer_printf(
-        out, "mayfly: %s: %s; %s, %s CPU, peak %s, %llu process%s\n", info->name, info->reason,
+        out, "; %s, %s CPU, peak %s, %llu process%s\n",
         mf_format_duration(duration, info->duration_ns),
         mf_format_duration(cpu, (int64_t)(totals->cpu_user_ns + totals->cpu_system_ns)),
         mf_format_size(peak, totals->memory_peak_bytes), (unsigned long long)totals->processes,
@@ -109,13 +114,14 @@ static void say_words(struct mf_buffer *out, const struct mf_flight_info *info,
                          mf_format_duration(duration, history->usual_ns), history->successes,
                          history->flights);
         if (!info->success && history->failed_id[0] != '\0') {
-            mf_buffer_printf(out, "; last failure %s: %s", history->failed_id,
-                             history->failed_reason);
+            mf_buffer_printf(out, "; last failure %s: ", history->failed_id);
+            mf_terminal_escape(out, history->failed_reason, strlen(history->failed_reason));
         }
         mf_buffer_putc(out, '\n');
     } else if (!info->success && history->failed_id[0] != '\0') {
-        mf_buffer_printf(out, "mayfly: failed before: %s: %s\n", history->failed_id,
-                         history->failed_reason);
+        mf_buffer_printf(out, "mayfly: failed before: %s: ", history->failed_id);
+        mf_terminal_escape(out, history->failed_reason, strlen(history->failed_reason));
+        mf_buffer_putc(out, '\n');
     }
     mf_buffer_printf(out, "mayfly: flight %s\n", info->id);
 }

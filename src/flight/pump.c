@@ -60,8 +60,13 @@ static enum mf_pump_state run(struct mf_pump *pump)
             return MF_PUMP_ENDED; /* -EIO: the last one has closed the terminal */
         }
         const int64_t t_ns = now_ns(pump);
+        pump->unwritten_len = len;
+        pump->unwritten_ns = t_ns;
+        mf_thread_interruptible(true);
         const int failure = mf_fd_write_all(pump->sink, pump->buffer, len);
+        mf_thread_interruptible(false);
         mf__output_append(pump->output, pump->stream, t_ns, pump->buffer, len);
+        pump->unwritten_len = 0;
         if (failure < 0) {
             atomic_store(&pump->error, -failure);
             return MF_PUMP_GONE;
@@ -78,6 +83,7 @@ static enum mf_pump_state run(struct mf_pump *pump)
 static void *pump_thread(void *context)
 {
     struct mf_pump *pump = context;
+    mf_thread_interruptible(false);
     const enum mf_pump_state state = run(pump);
     if (state != MF_PUMP_STOPPED) {
         mf_fd_close(&pump->source);
@@ -116,9 +122,36 @@ void mf__pump_stop(struct mf_pump *pump)
     mf_fd_event_set(pump->stop);
 }
 
+void mf__pump_give_up(struct mf_pump *pump)
+{
+    if (atomic_load(&pump->state) == MF_PUMP_RUNNING) {
+        mf_thread_interrupt(&pump->thread);
+    }
+}
+
+/* Keeps what a thread that was interrupted had read, and what still waits to be read. */
+static void keep_the_rest(struct mf_pump *pump)
+{
+    mf__output_append(pump->output, pump->stream, pump->unwritten_ns, pump->buffer,
+                      pump->unwritten_len);
+    for (unsigned reads = 0; reads < READS_AFTER_STOP; reads++) {
+        size_t len = 0;
+        if (mf_fd_read(pump->source, pump->buffer, BUFFER_BYTES, &len) < 0 || len == 0) {
+            break;
+        }
+        mf__output_append(pump->output, pump->stream, now_ns(pump), pump->buffer, len);
+    }
+    mf_fd_close(&pump->source);
+    atomic_store(&pump->error, ETIMEDOUT);
+    atomic_store(&pump->state, MF_PUMP_GONE);
+}
+
 void mf__pump_join(struct mf_pump *pump)
 {
     (void)mf_thread_join(&pump->thread);
+    if (atomic_load(&pump->state) == MF_PUMP_RUNNING) {
+        keep_the_rest(pump);
+    }
     mf_fd_close(&pump->stop);
     mf_free(pump->buffer);
     pump->buffer = NULL;

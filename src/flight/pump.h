@@ -30,12 +30,16 @@ struct mf_pump {
     atomic_int error; /* why it is GONE: an errno */
     struct mf_thread thread;
     void *buffer;
+    size_t unwritten_len; /* of the buffer: read, and on its way to the sink */
+    int64_t unwritten_ns;
 };
 
 /* Fill the members above `stop` first. */
 int mf__pump_start(struct mf_pump *pump, struct mf_errinfo *err);
 /* Takes what is there now, then stops. */
 void mf__pump_stop(struct mf_pump *pump);
+/* Ends a write that nobody takes; what is there now is still kept. Before mf__pump_join(). */
+void mf__pump_give_up(struct mf_pump *pump);
 /* Waits for the thread and frees what is its. With MF_PUMP_STOPPED `source` is the caller's again.
  */
 void mf__pump_join(struct mf_pump *pump);

@@ -310,16 +310,43 @@ static void leave_behind(struct mf_recorder *recorder)
 /* ---- closing ------------------------------------------------------------------------------------
  */
 
+/* Output that was written is delivered, however long its consumer takes; unless somebody wants us
+ * to end: then a consumer that takes nothing any more is waited for no longer than the grace. */
+static void await_pumps(struct mf_recorder *recorder)
+{
+    const int64_t begin_ns = mf__recorder_now_ns(recorder);
+    while (mf__pumps_run(recorder)) {
+        const bool hurry = mf__recorder_told_to_end(recorder);
+        const int64_t left_ns =
+            begin_ns + recorder->options.grace_ns - mf__recorder_now_ns(recorder);
+        if (hurry && (left_ns <= 0 || recorder->leave_now)) {
+            for (unsigned i = 0; i < recorder->pump_count; i++) {
+                mf__pump_give_up(&recorder->pumps[i]);
+            }
+            return;
+        }
+        struct mf_poll_item items[] = {
+            {.descriptor = recorder->signals.descriptor, .want_read = true},
+            {.descriptor = recorder->notify, .want_read = true}};
+        (void)mf_fd_poll(items, MF_ARRAY_LEN(items), hurry ? left_ns : -1);
+        if (items[1].ret_readable) {
+            mf_fd_event_clear(recorder->notify);
+        }
+    }
+}
+
 static bool stop_pumps(struct mf_recorder *recorder)
 {
     bool left = false;
     for (unsigned i = 0; i < recorder->pump_count; i++) {
         mf__pump_stop(&recorder->pumps[i]);
     }
+    await_pumps(recorder);
     for (unsigned i = 0; i < recorder->pump_count; i++) {
         mf__pump_join(&recorder->pumps[i]);
         left = left || recorder->pumps[i].source >= 0;
     }
+    (void)mf__pumps_run(recorder);
     return left;
 }
 
@@ -426,6 +453,7 @@ static int run(struct mf_recorder *recorder, struct mf_errinfo *err)
     if (ret < 0) {
         return ret;
     }
+    recorder->started = true;
     recorder->user->events = &recorder->events;
     recorder->user->parent = recorder->start_event;
     if (recorder->exec_error == 0) {
@@ -456,7 +484,13 @@ int mf_flight_run(const struct mf_flight_options *options, struct mf_flight_info
     if (ret == 0) {
         ret = run(recorder, err);
     }
+    char *remnant =
+        recorder->opened && !recorder->started && ret < 0 ? mf_strdup(recorder->dir) : NULL;
     close_all(recorder);
+    if (remnant != NULL && mf_flight_remove(remnant, NULL) < 0) {
+        /* What is in err already says why; gc removes it like one that a crash left. */
+    }
+    mf_free(remnant);
     if (ret == 0) {
         *ret_info = recorder->info;
     } else {

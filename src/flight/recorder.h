@@ -101,6 +101,8 @@ struct mf_recorder {
     bool continued; /* within this tick: the signal that did it may still be to come */
     bool hanging;
     bool limit_told;
+    bool opened;    /* the directory is there */
+    bool started;   /* the command, too */
     bool leave_now; /* a signal came after the command's end: wait for nobody */
     struct mf_oom_message logged[8];
     unsigned logged_count;
@@ -123,6 +125,11 @@ int mf__recorder_open(struct mf_recorder *recorder, struct mf_errinfo *err);
 int mf__recorder_start(struct mf_recorder *recorder, struct mf_errinfo *err);
 /* recorder_loop.c: until the command has ended and nobody is waited for. */
 void mf__recorder_loop(struct mf_recorder *recorder);
+/* Whether any stream is still passed on; tells of those whose consumer has gone. */
+bool mf__pumps_run(struct mf_recorder *recorder);
+/* Takes the signals that are there; whether one of them, an earlier one or the timeout wants the
+ * flight to end. */
+bool mf__recorder_told_to_end(struct mf_recorder *recorder);
 /* Reads what the kernel has sent; for the loop and for the end. */
 bool mf__recorder_drain(struct mf_recorder *recorder); /* true when some were of the flight */
 void mf__recorder_reap(struct mf_recorder *recorder);

@@ -364,7 +364,7 @@ void mf__recorder_look_for_oom(struct mf_recorder *recorder)
 /* ---- output -------------------------------------------------------------------------------------
  */
 
-static bool pumps_run(struct mf_recorder *recorder)
+bool mf__pumps_run(struct mf_recorder *recorder)
 {
     bool run = false;
     for (unsigned i = 0; i < recorder->pump_count; i++) {
@@ -411,6 +411,17 @@ static void read_event_pipe(struct mf_recorder *recorder)
     }
 }
 
+bool mf__recorder_told_to_end(struct mf_recorder *recorder)
+{
+    static const int ends[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    take_signals(recorder);
+    bool told = recorder->leave_now || recorder->term_ns >= 0;
+    for (size_t i = 0; i < MF_ARRAY_LEN(ends); i++) {
+        told = told || recorder->forwarded_signal == ends[i];
+    }
+    return told;
+}
+
 /* ---- the loop -----------------------------------------------------------------------------------
  */
 
@@ -436,7 +447,7 @@ static void tick(struct mf_recorder *recorder, int64_t t_ns)
 /* Whether somebody is still waited for. */
 static bool waiting(struct mf_recorder *recorder, int64_t t_ns)
 {
-    const bool output_open = pumps_run(recorder);
+    const bool output_open = mf__pumps_run(recorder);
     if (!recorder->ended) {
         return true;
     }

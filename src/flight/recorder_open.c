@@ -450,6 +450,7 @@ int mf__recorder_open(struct mf_recorder *recorder, struct mf_errinfo *err)
         ret = make_directory(recorder, err);
     }
     if (ret == 0) {
+        recorder->opened = true;
         ret = open_logs(recorder, err);
     }
     return ret == 0 ? make_table(recorder, err) : ret;

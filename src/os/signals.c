@@ -15,6 +15,9 @@
 static const int taken[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM, SIGUSR1,
                             SIGUSR2, SIGALRM, SIGWINCH, SIGCONT, SIGCHLD};
 
+/* They would end us in the middle of a write; the write says the same by its error. */
+static const int ignored[] = {SIGPIPE, SIGXFSZ};
+
 int mf_signals_open(struct mf_signals *ret_signals, struct mf_errinfo *err)
 {
     struct mf_signals signals = {.descriptor = -1};
@@ -35,13 +38,15 @@ int mf_signals_open(struct mf_signals *ret_signals, struct mf_errinfo *err)
             sigaddset(&wanted, taken[i]);
         }
     }
-    struct sigaction pipe_action;
-    sigaction(SIGPIPE, NULL, &pipe_action);
-    if (pipe_action.sa_handler == SIG_IGN) {
-        sigaddset(&signals.ignored, SIGPIPE);
+    for (size_t i = 0; i < MF_ARRAY_LEN(ignored); i++) {
+        struct sigaction action;
+        sigaction(ignored[i], NULL, &action);
+        if (action.sa_handler == SIG_IGN) {
+            sigaddset(&signals.ignored, ignored[i]);
+        }
+        action.sa_handler = SIG_IGN;
+        sigaction(ignored[i], &action, NULL);
     }
-    pipe_action.sa_handler = SIG_IGN;
-    sigaction(SIGPIPE, &pipe_action, NULL);
 
     sigset_t blocked = wanted;
     sigaddset(&blocked, SIGTTOU);
@@ -74,8 +79,9 @@ int mf_signals_next(struct mf_signals *signals, struct mf_signal *ret_signal)
 
 static void restore(const struct mf_signals *signals)
 {
-    for (size_t i = 0; i <= MF_ARRAY_LEN(taken); i++) {
-        const int number = i < MF_ARRAY_LEN(taken) ? taken[i] : SIGPIPE;
+    const size_t count = MF_ARRAY_LEN(taken) + MF_ARRAY_LEN(ignored);
+    for (size_t i = 0; i < count; i++) {
+        const int number = i < MF_ARRAY_LEN(taken) ? taken[i] : ignored[i - MF_ARRAY_LEN(taken)];
         struct sigaction action;
         memset(&action, 0, sizeof action);
         action.sa_handler = sigismember(&signals->ignored, number) == 1 ? SIG_IGN : SIG_DFL;

@@ -100,6 +100,17 @@ void *mf_thread_join(struct mf_thread *thread)
     return result;
 }
 
+void mf_thread_interruptible(bool on)
+{
+    const int state = on ? PTHREAD_CANCEL_ENABLE : PTHREAD_CANCEL_DISABLE;
+    MF_ASSERT(pthread_setcancelstate(state, NULL) == 0);
+}
+
+void mf_thread_interrupt(struct mf_thread *thread)
+{
+    (void)pthread_cancel(thread->raw);
+}
+
 int mf_thread_pin(int cpu)
 {
     cpu_set_t set;

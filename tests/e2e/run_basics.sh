@@ -127,7 +127,48 @@ for _ in $(seq 200); do grep -q behind "$out" && break; sleep 0.02; done
 stdout_is 'main
 from behind'
 
+# ---- a consumer that takes nothing and does not go away cannot hold us up when we are told to end
+for late in no yes; do
+    mkfifo "$scratch/stalled.$late"
+    sleep 60 <>"$scratch/stalled.$late" &
+    holder=$!
+    case $late in
+    no) $run --name stalled --grace 50ms -- seq 1000000 >"$scratch/stalled.$late" & ;;
+    yes) $run --name stalled --grace 50ms -- sh -c 'seq 100000; : >"$0"' "$scratch/wrote" >"$scratch/stalled.$late" & ;;
+    esac
+    pid=$!
+    if [ $late = yes ]; then
+        for _ in $(seq 500); do [ -e "$scratch/wrote" ] && break; sleep 0.02; done
+    fi
+    sleep 0.3
+    kill -TERM $pid
+    ended=no
+    for _ in $(seq 500); do kill -0 $pid 2>/dev/null || { ended=yes; break; }; sleep 0.02; done
+    [ $ended = yes ] || { complain "SIGTERM (late: $late) did not end it"; kill -KILL $pid; }
+    wait $pid
+    kill $holder
+done
+"$MAYFLY" logs --raw stalled >"$scratch/kept" || complain "no log of the stalled flight"
+seq 100000 | cmp - "$scratch/kept" || complain "what the stalled consumer did not take is not kept"
+has_json '"kind": "exited"' stalled
+events_have '"kind":"output.gone"' stalled
+
+# ---- a limit on file sizes costs records, not the command
+got=$( (ulimit -f 300; $run --name small -- sh -c 'seq 100000; exit 3'; echo "code $?") | tail -n +100000)
+[ "$got" = '100000
+code 3' ] || complain "with ulimit -f: $got"
+
+# ---- what was never started leaves nothing
+before=$("$MAYFLY" ls --json | grep -c '"id"')
+for files in $(seq 6 40); do
+    (ulimit -n $files; exec $run --name nofiles -- true) >/dev/null 2>&1
+done
+[ -z "$("$MAYFLY" ls --json | grep '"dead"')" ] || complain "a run that did not start left a dead flight"
+[ "$("$MAYFLY" ls --json | grep -c '"id"')" -gt "$before" ] || complain "no run with few descriptors started"
+
 # ---- the summary
+expect 0 "$MAYFLY" run --name "$(printf 'two\nlines\033[31m')" -- true
+stderr_has 'two\nlines\x1b[31m: exit code 0'
 expect 2 "$MAYFLY" run --name told -- sh -c 'exit 2'
 stderr_has 'told: exit code 2'
 stderr_has 'flight 20'

@@ -24,8 +24,8 @@ struct mf_signal {
     int32_t sender;     /* pid; 0 from the kernel */
 };
 
-/* Takes HUP INT QUIT TERM USR1 USR2 ALRM WINCH CONT and CHLD; blocks TTOU; ignores PIPE. A signal
- * that we were started with as ignored (nohup) stays so. */
+/* Takes HUP INT QUIT TERM USR1 USR2 ALRM WINCH CONT and CHLD; blocks TTOU; ignores PIPE and XFSZ. A
+ * signal that we were started with as ignored (nohup) stays so. */
 int mf_signals_open(struct mf_signals *ret_signals, struct mf_errinfo *err);
 /* 1 and *ret_signal, or 0. */
 int mf_signals_next(struct mf_signals *signals, struct mf_signal *ret_signal);

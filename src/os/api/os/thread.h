@@ -37,6 +37,12 @@ void mf_condition_broadcast(struct mf_condition *condition);
 int mf_thread_start(struct mf_thread *thread, const char *name, void *(*run)(void *context),
                     void *context, struct mf_errinfo *err);
 void *mf_thread_join(struct mf_thread *thread);
+/* Whether mf_thread_interrupt() ends the calling thread while it waits in a system call: so at
+ * first. Nothing may be held there that only this thread gives back. */
+void mf_thread_interruptible(bool on);
+/* Ends the thread where it can be interrupted, now or as soon as it gets there. It is still to be
+ * joined. */
+void mf_thread_interrupt(struct mf_thread *thread);
 /* The calling thread, and threads that it starts later, run on this processor only. 0 or a negative
  * errno: -EINVAL when there is none of that number for this process. */
 int mf_thread_pin(int cpu);
