@@ -29,33 +29,42 @@ static inline struct slab_open *other_copy(struct slab_open *copy)
     return (struct slab_open *)((uintptr_t)copy ^ sizeof(struct slab_open));
 }
 
-static inline bool is_gauge(mf_series handle)
-{
-    return handle >> HANDLE_TYPE_SHIFT == MF_GAUGE;
-}
-
 static inline bool value_finite(double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    return (bits << 1) >> 53 != 0x7FF;
+    return bits << 1 < UINT64_C(0x7FF) << 53;
 }
 
-/* Two neighbouring doubles of a copy become the larger of those of the other copy and of -value,
- * value. */
 #if defined(__SSE2__) && !defined(SANITIZE_THREAD)
-static inline void max_two(double *to, const double *from, double value)
+/* sum and last: one addition to the old sum, and to minus zero, which changes no value. */
+static inline void add_sum_and_last(struct slab_open *to, const struct slab_open *from,
+                                    double value)
 {
-    const __m128d minus_first = _mm_set_pd(0.0, -0.0);
-    const __m128d both = _mm_xor_pd(_mm_set1_pd(value), minus_first);
-    _mm_store_pd(to, _mm_max_pd(both, _mm_load_pd(from)));
+    const __m128d before = _mm_loadl_pd(_mm_set1_pd(-0.0), &from->sum);
+    _mm_store_pd(&to->sum, _mm_add_pd(before, _mm_set1_pd(value)));
+}
+
+/* min and max: one maximum of the old ones and of -value, value. */
+static inline void add_min_and_max(struct slab_open *to, const struct slab_open *from, double value)
+{
+    const __m128d both = _mm_xor_pd(_mm_set1_pd(value), _mm_set_pd(0.0, -0.0));
+    _mm_store_pd(&to->minus_min, _mm_max_pd(both, _mm_load_pd(&from->minus_min)));
 }
 #else
-static inline void max_two(double *to, const double *from, double value)
+static inline void add_sum_and_last(struct slab_open *to, const struct slab_open *from,
+                                    double value)
 {
-    const double before[2] = {load_double(&from[0]), load_double(&from[1])};
-    store_double(&to[0], -value > before[0] ? -value : before[0]);
-    store_double(&to[1], value > before[1] ? value : before[1]);
+    store_double(&to->sum, load_double(&from->sum) + value);
+    store_double(&to->last, value);
+}
+
+static inline void add_min_and_max(struct slab_open *to, const struct slab_open *from, double value)
+{
+    const double minus_min = load_double(&from->minus_min);
+    const double max = load_double(&from->max);
+    store_double(&to->minus_min, -value > minus_min ? -value : minus_min);
+    store_double(&to->max, value > max ? value : max);
 }
 #endif
 
@@ -64,9 +73,8 @@ static inline void add_to_open(struct store_series *series, const struct slab_op
 {
     struct slab_open *to = other_copy(series->current);
     atomic_thread_fence(memory_order_release); /* behind the publication of `from` */
-    store_double(&to->sum, from->sum + value);
-    max_two(&to->minus_min, &from->minus_min, value);
-    store_double(&to->last, value);
+    add_sum_and_last(to, from, value);
+    add_min_and_max(to, from, value);
     __atomic_store_n(&to->sequence, from->sequence + 1, __ATOMIC_RELEASE);
     series->current = to;
 }
@@ -233,8 +241,7 @@ int mf_metrics_record(struct mf_metrics *store, mf_series handle, double value)
         return MF_ESTALE;
     }
     const struct slab_open *open = series->current;
-    if (__builtin_expect(
-            is_gauge(handle) && open->slot == series->schema->slot && value_finite(value), 1)) {
+    if (__builtin_expect(open->slot == *series->gauge_slot && value_finite(value), 1)) {
         add_to_open(series, open, value);
         return 0;
     }
@@ -272,19 +279,22 @@ int mf_metrics_record_at(struct mf_metrics *store, mf_series handle, double valu
     return record_at(store, series, value, wall_ns);
 }
 
-/* Whether every value is for a gauge of one schema, and wall_ns in its current slot. */
+/* Whether every value is for a gauge of one schema, whose open slot is the one that wall_ns is in.
+ */
 static bool batch_is_common(const struct mf_metrics *store, const mf_series *handles,
                             const double *values, size_t count, int64_t wall_ns)
 {
-    const struct store_schema *schema =
-        count > 0 ? store->series[handles[0] & store->series_mask].schema : NULL;
+    const struct store_series *table = store->series;
+    const uint64_t mask = store->series_mask;
+    const struct store_schema *schema = count > 0 ? table[handles[0] & mask].schema : NULL;
     if (schema == NULL || wall_ns < schema->start_ns || wall_ns >= schema->end_ns) {
         return false;
     }
+    const int64_t slot = schema->slot;
     for (size_t i = 0; i < count; i++) {
-        const struct store_series *series = &store->series[handles[i] & store->series_mask];
-        if (__builtin_expect(series->handle != handles[i] || !is_gauge(handles[i]) ||
-                                 series->schema != schema || !value_finite(values[i]),
+        const struct store_series *series = &table[handles[i] & mask];
+        if (__builtin_expect(series->handle != handles[i] || series->gauge_slot != &schema->slot ||
+                                 series->current->slot != slot || !value_finite(values[i]),
                              0)) {
             return false;
         }
@@ -310,22 +320,16 @@ static int batch_check(struct mf_metrics *store, const mf_series *handles, const
 int mf_metrics_record_batch(struct mf_metrics *store, const mf_series *handles,
                             const double *values, size_t count, int64_t wall_ns)
 {
-    int rc = 0;
     if (__builtin_expect(batch_is_common(store, handles, values, count, wall_ns), 1)) {
-        const int64_t slot = store->series[handles[0] & store->series_mask].schema->slot;
+        struct store_series *table = store->series;
+        const uint64_t mask = store->series_mask;
         for (size_t i = 0; i < count; i++) {
-            struct store_series *series = &store->series[handles[i] & store->series_mask];
-            const struct slab_open *open = series->current;
-            if (__builtin_expect(open->slot == slot, 1)) {
-                add_to_open(series, open, values[i]);
-            } else {
-                int refusal = record_elsewhere(store, series, values[i], slot);
-                rc = rc == 0 ? refusal : rc;
-            }
+            struct store_series *series = &table[handles[i] & mask];
+            add_to_open(series, series->current, values[i]);
         }
-        return rc;
+        return 0;
     }
-    rc = batch_check(store, handles, values, count);
+    int rc = batch_check(store, handles, values, count);
     if (rc < 0) {
         return rc;
     }

@@ -71,6 +71,7 @@ static void series_attach(struct mf_metrics *store, struct store_schema *schema,
 {
     const struct slab_entry *entry = slab_entry(&store->slab, column);
     struct store_series *series = &store->series[column];
+    static const int64_t never_open = CLOCK_NONE;
     struct slab_cell *cell = slab_cell(&store->slab, schema->slab, column);
     *series = (struct store_series){
         .handle = make_handle(column, entry->generation, entry->type),
@@ -79,6 +80,7 @@ static void series_attach(struct mf_metrics *store, struct store_schema *schema,
         .column = column,
         .histogram_column = entry->histogram_column,
         .type = entry->type,
+        .gauge_slot = entry->type == MF_GAUGE ? &schema->slot : &never_open,
     };
     series->observed = entry->type == MF_COUNTER && mf__counter_is_observed(series->current);
     if (entry->type == MF_HISTOGRAM) {

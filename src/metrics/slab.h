@@ -133,11 +133,11 @@ struct slab_open {
     uint64_t sequence; /* grows by one with each value, so that it counts them too */
     uint64_t before;   /* the sequence before the first value: sequence - before values are in it */
     int64_t slot;
-    double sum;
-    double minus_min; /* so that min and max are one maximum of two */
-    double max;
     double first;
+    double sum; /* sum and last are one addition of two, */
     double last;
+    double minus_min; /* min and max one maximum of two */
+    double max;
 };
 /* An open slot of a tier above the first. `through`: the newest slot of the tier below that is in
  * it or in one before it. */
