@@ -24,8 +24,7 @@ struct store_series {
     uint32_t histogram_column;
     uint8_t type;  /* enum mf_series_type; 0: the column is free */
     bool observed; /* a counter whose total is kept elsewhere */
-    const int64_t
-        *gauge_slot; /* the slot of a gauge at the clock; of others one that is never open */
+    const int64_t *gauge_slot; /* of a gauge: the current slot; of others: one that never opens */
     uint64_t reserved[2];
 };
 _Static_assert(sizeof(struct store_series) == 64, "one cache line, found by a shift");

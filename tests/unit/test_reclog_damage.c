@@ -87,7 +87,12 @@ static void test_torn_at_every_byte(void **state)
     assert_int_equal(len, RECLOG_HEADER_LEN + 6 * record);
     for (size_t cut = RECLOG_HEADER_LEN; cut < len; cut++) {
         uint64_t whole = (cut - RECLOG_HEADER_LEN) / record;
-        bool torn = (cut - RECLOG_HEADER_LEN) % record != 0;
+        /* A rest of zeros is room that was reserved: the end, not a torn record. The first bytes of
+         * a record are its checksum, which depends on a random salt. */
+        bool torn = false;
+        for (size_t i = RECLOG_HEADER_LEN + whole * record; i < cut; i++) {
+            torn = torn || bytes[i] != 0;
+        }
         assert_int_equal(mf_fs_replace(env.fs, "log", bytes, cut, &err), 0);
         struct mf_reclog_reader *reader = reading();
         expect_records(reader, 1, whole);
