@@ -25,7 +25,8 @@
 #include <unistd.h>
 
 #define RESERVE_BYTES 65536
-#define SWEEP_AGE_NS  (10 * 60 * MF_NS_PER_SECOND) /* no recorder takes that long to start its command */
+#define SWEEP_AGE_NS                                                                               \
+    (10 * 60 * MF_NS_PER_SECOND) /* no recorder takes that long to start its command */
 
 /* ---- texts of the description -------------------------------------------------------------------
  */

@@ -2,13 +2,14 @@
  *
  * cgroup.c -- see cgroup.h.
  *
- * Places. A hierarchy is mounted somewhere (mountinfo: root of the mount within the hierarchy, mount
- * point), and /proc/self/cgroup has our path in it. In a container without a cgroup namespace both start
- * with the same prefix; with one, both are "/". A path that leaves the namespace ("/..") is not usable.
+ * Places. A hierarchy is mounted somewhere (mountinfo: root of the mount within the hierarchy,
+ * mount point), and /proc/self/cgroup has our path in it. In a container without a cgroup namespace
+ * both start with the same prefix; with one, both are "/". A path that leaves the namespace ("/..")
+ * is not usable.
  *
- * The leaf is made below our own cgroup and nowhere else, so that limits and stop commands that apply to
- * us apply to the command, too. Version 2 passes controllers to children only when the parent has no
- * processes of its own (or is the root), hence the step aside into <name>.recorder.
+ * The leaf is made below our own cgroup and nowhere else, so that limits and stop commands that
+ * apply to us apply to the command, too. Version 2 passes controllers to children only when the
+ * parent has no processes of its own (or is the root), hence the step aside into <name>.recorder.
  *
  * Files are pseudo-files of the kernel: written directly, in one write(2) each.
  */
@@ -49,7 +50,8 @@ struct mf_cgroup {
     int memory_current; /* the same */
 };
 
-/* ---- pseudo-files ------------------------------------------------------------------------------- */
+/* ---- pseudo-files -------------------------------------------------------------------------------
+ */
 
 static void file_path(const char *directory, const char *name,
                       char ret_path[MF_CGROUP_PATH_LEN + FILE_NAME_ROOM])
@@ -98,8 +100,7 @@ static uint64_t number_in(const char *text)
 static uint64_t read_number(const char *directory, const char *name)
 {
     char text[64];
-    return read_file(directory, name, text, sizeof text) == 0 ? number_in(text)
-                                                              : MF_CGROUP_UNKNOWN;
+    return read_file(directory, name, text, sizeof text) == 0 ? number_in(text) : MF_CGROUP_UNKNOWN;
 }
 
 static uint64_t read_keyed(const char *directory, const char *name, const char *key)
@@ -113,7 +114,8 @@ static uint64_t read_keyed(const char *directory, const char *name, const char *
     return value;
 }
 
-/* ---- places ------------------------------------------------------------------------------------- */
+/* ---- places -------------------------------------------------------------------------------------
+ */
 
 /* mountinfo writes blanks, newlines and backslashes as \ooo. */
 static void unescape(char *text)
@@ -137,8 +139,7 @@ static void join_place(const char *mount_point, const char *root, const char *pa
 {
     const size_t root_len = strcmp(root, "/") == 0 ? 0 : strlen(root);
     if (strncmp(path, "/..", 3) == 0 || strncmp(root, "/..", 3) == 0 ||
-        strncmp(path, root, root_len) != 0 ||
-        (path[root_len] != '/' && path[root_len] != '\0')) {
+        strncmp(path, root, root_len) != 0 || (path[root_len] != '/' && path[root_len] != '\0')) {
         return;
     }
     const char *rest = path + root_len;
@@ -270,7 +271,8 @@ void mf_cgroup_find_places(struct mf_cgroup_places *ret_places)
     mf_free(mountinfo);
 }
 
-/* ---- making ------------------------------------------------------------------------------------- */
+/* ---- making -------------------------------------------------------------------------------------
+ */
 
 static int make_leaf(const char *parent, const char *name, struct leaf *leaf)
 {
@@ -453,13 +455,13 @@ struct mf_cgroup_entrance mf_cgroup_entrance(const struct mf_cgroup *cgroup)
     };
 }
 
-/* ---- figures ------------------------------------------------------------------------------------ */
+/* ---- figures ------------------------------------------------------------------------------------
+ */
 
 static void read_cpu(const struct mf_cgroup *cgroup, struct mf_cgroup_figures *figures)
 {
     char text[2048];
-    const ssize_t n =
-        cgroup->cpu_stat >= 0 ? pread(cgroup->cpu_stat, text, sizeof text, 0) : -1;
+    const ssize_t n = cgroup->cpu_stat >= 0 ? pread(cgroup->cpu_stat, text, sizeof text, 0) : -1;
     uint64_t user = 0;
     uint64_t system = 0;
     if (n > 0 && mf_proc_parse_keyed(text, (size_t)n, "user_usec", &user) == 0 &&
@@ -491,9 +493,8 @@ void mf_cgroup_read_quickly(struct mf_cgroup *cgroup, struct mf_cgroup_figures *
 {
     char text[64];
     read_cpu(cgroup, figures);
-    const ssize_t n = cgroup->memory_current >= 0
-                          ? pread(cgroup->memory_current, text, sizeof text - 1, 0)
-                          : -1;
+    const ssize_t n =
+        cgroup->memory_current >= 0 ? pread(cgroup->memory_current, text, sizeof text - 1, 0) : -1;
     if (n > 0) {
         text[n] = '\0';
         figures->memory_bytes = number_in(text);
@@ -544,7 +545,8 @@ uint64_t mf_cgroup_ancestor_oom_kills(const struct mf_cgroup_places *places)
     return kills;
 }
 
-/* ---- members ------------------------------------------------------------------------------------ */
+/* ---- members ------------------------------------------------------------------------------------
+ */
 
 static int each_in(const char *directory, int (*visit)(void *context, int32_t pid), void *context)
 {
@@ -648,7 +650,8 @@ int mf_cgroup_kill(const struct mf_cgroup *cgroup)
     return 0;
 }
 
-/* ---- removing ----------------------------------------------------------------------------------- */
+/* ---- removing -----------------------------------------------------------------------------------
+ */
 
 struct move {
     const char *parent;
@@ -729,8 +732,8 @@ unsigned mf_cgroup_remove(struct mf_cgroup *cgroup)
             close(files[i]);
         }
     }
-    /* With controllers passed on, the parent can take processes back only after they are switched off,
-     * and that needs the leaf to be gone: what still runs moves to the side first. */
+    /* With controllers passed on, the parent can take processes back only after they are switched
+     * off, and that needs the leaf to be gone: what still runs moves to the side first. */
     char refuge[MF_CGROUP_PATH_LEN + FILE_NAME_ROOM];
     snprintf(refuge, sizeof refuge, "%s", cgroup->unified.parent);
     if (cgroup->stepped_aside) {

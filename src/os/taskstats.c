@@ -84,7 +84,8 @@ static void split_cpu_time(const struct taskstats *stats, struct mf_task_record 
         record->cpu_user_ns = exact_ns;
         record->cpu_system_ns = 0;
     } else {
-        /* user_us + system_us may wrap; as doubles they do not, and rounding may go beyond the whole. */
+        /* user_us + system_us may wrap; as doubles they do not, and rounding may go beyond the
+         * whole. */
         const double share = (double)user_us / ((double)user_us + (double)system_us);
         const double user_ns = (double)exact_ns * share;
         record->cpu_user_ns = user_us == 0 ? 0 : user_ns < 0x1p63 ? (uint64_t)user_ns : exact_ns;

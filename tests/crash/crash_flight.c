@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * crash_flight.c -- mayfly run is killed with SIGKILL at any moment of its life, from before its directory
- * has a name until after its last write. Whatever is left is either no flight at all, or one that
- * mf_flight_recover() completes: with a beginning of the output, byte for byte, as long as what had
- * arrived, with a process table, with a reason; and a second recovery changes nothing. */
+ * crash_flight.c -- mayfly run is killed with SIGKILL at any moment of its life, from before its
+ * directory has a name until after its last write. Whatever is left is either no flight at all, or
+ * one that mf_flight_recover() completes: with a beginning of the output, byte for byte, as long as
+ * what had arrived, with a process table, with a reason; and a second recovery changes nothing. */
 #include "cmocka_all.h"
 
 #include "scratch.h"
@@ -41,7 +41,8 @@ static pid_t start(int output)
     if (pid == 0) {
         dup2(output, 1);
         dup2(output, 2);
-        execl(mayfly, mayfly, "run", "-q", "--name", "victim", "--", "sh", "-c", script, (char *)NULL);
+        execl(mayfly, mayfly, "run", "-q", "--name", "victim", "--", "sh", "-c", script,
+              (char *)NULL);
         _exit(99);
     }
     assert_true(pid > 0);
@@ -245,7 +246,8 @@ static void the_command_is_hung_up(void **state)
     snprintf(mark, sizeof mark, "%s-mark", home);
     unlink(mark);
     snprintf(command, sizeof command,
-             "trap 'echo hup >%s; exit' HUP; echo ready >%s.ready; while :; do sleep 0.02; done", mark, mark);
+             "trap 'echo hup >%s; exit' HUP; echo ready >%s.ready; while :; do sleep 0.02; done",
+             mark, mark);
     char ready[700];
     snprintf(ready, sizeof ready, "%s.ready", mark);
     const pid_t pid = fork();
@@ -285,8 +287,10 @@ static void another_boot(void **state)
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     char command[1400];
-    snprintf(command, sizeof command,
-             "sed -i 's/\"boot_id\": \"[^\"]*\"/\"boot_id\": \"00000000-another\"/' '%s/flight.json'", dir);
+    snprintf(
+        command, sizeof command,
+        "sed -i 's/\"boot_id\": \"[^\"]*\"/\"boot_id\": \"00000000-another\"/' '%s/flight.json'",
+        dir);
     assert_int_equal(system(command), 0);
     struct mf_flight_info *info = NULL;
     assert_int_equal(mf_flight_recover(dir, NULL, NULL), 0);
@@ -312,7 +316,8 @@ static void a_torn_log(void **state)
     char command[2000];
     snprintf(command, sizeof command,
              "cd '%s' && sed -i 's/\"state\": \"ended\"/\"state\": \"running\"/' flight.json && "
-             "truncate -s -5 events.log && truncate -s -9 output.log", dir);
+             "truncate -s -5 events.log && truncate -s -9 output.log",
+             dir);
     assert_int_equal(system(command), 0);
     struct mf_flight_recovery recovery;
     struct mf_errinfo err = {0};
@@ -335,8 +340,10 @@ int main(void)
     snprintf(home, sizeof home, "%s", scratch_path("home"));
     setenv("MAYFLY_HOME", home, 1);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(killed_at_any_moment),  cmocka_unit_test(a_recorder_that_lives),
-        cmocka_unit_test(the_command_is_hung_up), cmocka_unit_test(another_boot),
+        cmocka_unit_test(killed_at_any_moment),
+        cmocka_unit_test(a_recorder_that_lives),
+        cmocka_unit_test(the_command_is_hung_up),
+        cmocka_unit_test(another_boot),
         cmocka_unit_test(a_torn_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Any bytes as what stands in a flight: flight.json, the records of its event log, the records of its
- * output. They are read with every cursor, and the flight is recovered; the first byte says which. */
+ * Any bytes as what stands in a flight: flight.json, the records of its event log, the records of
+ * its output. They are read with every cursor, and the flight is recovered; the first byte says
+ * which. */
 #include <mayfly/flight.h>
 #include <mayfly/reclog.h>
 
@@ -101,7 +102,8 @@ static void read_everything(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    static const char running[] = "{\"format\":1,\"id\":\"20261120-000000-x-0000\",\"state\":\"running\"}";
+    static const char running[] =
+        "{\"format\":1,\"id\":\"20261120-000000-x-0000\",\"state\":\"running\"}";
     if (dir[0] == '\0') {
         snprintf(dir, sizeof dir, "/dev/shm/mayfly-fuzz-XXXXXX");
         if (mkdtemp(dir) == NULL) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Any bytes as the texts of /proc, of the kernel log and of the cgroup mounts: an error, or figures. */
+ * Any bytes as the texts of /proc, of the kernel log and of the cgroup mounts: an error, or
+ * figures. */
 #include "os/cgroup.h"
 #include "os/kernellog.h"
 #include "os/proc.h"
