@@ -109,9 +109,8 @@ static int lines_arrived(const char *path)
     int count = 0;
     char line[64];
     while (fgets(line, sizeof line, file) != NULL) {
-        int number = -1;
-        if (sscanf(line, "line %d", &number) == 1 && strchr(line, '\n') != NULL) {
-            assert_int_equal(number, count);
+        if (strncmp(line, "line ", 5) == 0 && strchr(line, '\n') != NULL) {
+            assert_int_equal(strtol(line + 5, NULL, 10), count);
             count++;
         }
     }

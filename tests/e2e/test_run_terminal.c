@@ -95,7 +95,8 @@ static int start(void **state)
         close(s->master);
         setenv("MAYFLY_HOME", home, 1);
         setenv("M", mayfly, 1);
-        setenv("MB", strtok(mayfly, " "), 1);
+        mayfly[strcspn(mayfly, " ")] = '\0';
+        setenv("MB", mayfly, 1);
         setenv("TERM", "xterm", 1);
         execlp("bash", "bash", "--norc", "--noprofile", "--noediting", "-i", (char *)NULL);
         _exit(99);

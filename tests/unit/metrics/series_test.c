@@ -71,7 +71,7 @@ static void d13_schemas_are_isolated(void **state)
     struct mf_metrics_result *result = fixture_ask(f, "", 0, T0 + 20 * SECOND, T0 + 30 * SECOND);
     for (size_t i = 0; i < result->series_count; i++) {
         const struct mf_series_result *got = &result->series[i];
-        const double expected = atoi(got->name + 1) + 1;
+        const double expected = strtod(got->name + 1, NULL) + 1;
         assert_int_equal(got->point_count, got->schema == 2 ? 1 : 10);
         for (size_t k = 0; k < got->point_count; k++) {
             assert_double(got->points[k].sum, expected, 0);
