@@ -180,13 +180,12 @@ static void write_end(struct mf_json *json, const struct mf_flight_info *info)
     }
 }
 
-static int write_plainly(const char *path, const struct mf_buffer *text, const struct mf_env *env,
-                         struct mf_errinfo *err)
+static int write_file(const char *path, const struct mf_buffer *text, unsigned flags,
+                      struct mf_errinfo *err)
 {
     struct mf_file *file = NULL;
-    int ret =
-        mf_file_open(env != NULL ? env->fs : NULL, path,
-                     MF_OPEN_READ | MF_OPEN_WRITE | MF_OPEN_CREATE | MF_OPEN_EXCLUSIVE, &file, err);
+    int ret = mf_file_open(NULL, path, MF_OPEN_READ | MF_OPEN_WRITE | MF_OPEN_CREATE | flags, &file,
+                           err);
     if (ret == 0) {
         ret = mf_file_write(file, text->data, text->len, 0, err);
         mf_file_close(file);
@@ -194,9 +193,24 @@ static int write_plainly(const char *path, const struct mf_buffer *text, const s
     return ret;
 }
 
+/* As mf_fs_replace(), without waiting for the disk. */
+static int replace(const char *path, const struct mf_buffer *text, struct mf_errinfo *err)
+{
+    char *fresh = mf_asprintf("%s.new", path);
+    int ret = fresh != NULL ? write_file(fresh, text, MF_OPEN_TRUNCATE | MF_OPEN_NOFOLLOW, err)
+                            : mf_fail(err, -ENOMEM, "no memory for flight.json");
+    if (ret == 0) {
+        ret = mf_fs_rename(NULL, fresh, path, err);
+    }
+    if (ret < 0 && fresh != NULL) {
+        (void)mf_fs_unlink(NULL, fresh, NULL);
+    }
+    mf_free(fresh);
+    return ret;
+}
+
 int mf__flight_json_write(const struct mf_flight_info *info, const struct mf_flight_extra *extra,
-                          const char *dir, bool durable, const struct mf_env *env,
-                          struct mf_errinfo *err)
+                          const char *dir, enum mf_flight_json_mode mode, struct mf_errinfo *err)
 {
     struct mf_buffer text = MF_BUFFER_INIT;
     struct mf_json json;
@@ -213,10 +227,12 @@ int mf__flight_json_write(const struct mf_flight_info *info, const struct mf_fli
     int ret = 0;
     if (text.failed || path == NULL) {
         ret = mf_fail(err, -ENOMEM, "no memory for flight.json");
-    } else if (durable) {
-        ret = mf_fs_replace(env != NULL ? env->fs : NULL, path, text.data, text.len, err);
+    } else if (mode == MF_JSON_DURABLE) {
+        ret = mf_fs_replace(NULL, path, text.data, text.len, err);
+    } else if (mode == MF_JSON_REPLACE) {
+        ret = replace(path, &text, err);
     } else {
-        ret = write_plainly(path, &text, env, err);
+        ret = write_file(path, &text, MF_OPEN_EXCLUSIVE, err);
     }
     mf_free(path);
     mf_buffer_free(&text);
@@ -233,16 +249,15 @@ static int copy_text(struct mf_json_node object, const char *key, char **ret_tex
     return *ret_text != NULL ? 0 : -ENOMEM;
 }
 
-int mf__flight_json_read_extra(const char *dir, const struct mf_env *env,
-                               struct mf_flight_extra *ret_extra, struct mf_errinfo *err)
+int mf__flight_json_read_extra(const char *dir, struct mf_flight_extra *ret_extra,
+                               struct mf_errinfo *err)
 {
     struct mf_flight_extra extra = {0};
     struct mf_json_document *document = NULL;
     char *bytes = NULL;
     size_t len = 0;
     char *path = mf_asprintf("%s/flight.json", dir);
-    int ret = path != NULL ? mf_fs_read_all(env != NULL ? env->fs : NULL, path, FILE_LEN_MAX,
-                                            &bytes, &len, err)
+    int ret = path != NULL ? mf_fs_read_all(NULL, path, FILE_LEN_MAX, &bytes, &len, err)
                            : mf_fail(err, -ENOMEM, "no memory for flight.json");
     if (ret == 0) {
         ret = mf_json_parse(bytes, len, NULL, path, &document, err);

@@ -3,10 +3,8 @@
 #ifndef FLIGHT_FLIGHT_JSON_H
 #define FLIGHT_FLIGHT_JSON_H
 
-#include <mayfly/env.h>
 #include <mayfly/error.h>
 #include <mayfly/flight.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 /* What flight.json has beyond struct mf_flight_info. */
@@ -18,13 +16,16 @@ struct mf_flight_extra {
 };
 void mf__flight_extra_free(struct mf_flight_extra *extra);
 
-/* Writes dir/flight.json. `durable`: replaced in one step and synced; else written plainly, for a
- * directory that nobody knows yet. */
+enum mf_flight_json_mode {
+    MF_JSON_NEW,     /* plainly, into a directory that nobody knows yet */
+    MF_JSON_REPLACE, /* in one step; somebody else syncs it */
+    MF_JSON_DURABLE  /* in one step, and all of it synced */
+};
+/* Writes dir/flight.json. */
 int mf__flight_json_write(const struct mf_flight_info *info, const struct mf_flight_extra *extra,
-                          const char *dir, bool durable, const struct mf_env *env,
-                          struct mf_errinfo *err);
+                          const char *dir, enum mf_flight_json_mode mode, struct mf_errinfo *err);
 /* The members that struct mf_flight_info lacks. */
-int mf__flight_json_read_extra(const char *dir, const struct mf_env *env,
-                               struct mf_flight_extra *ret_extra, struct mf_errinfo *err);
+int mf__flight_json_read_extra(const char *dir, struct mf_flight_extra *ret_extra,
+                               struct mf_errinfo *err);
 
 #endif

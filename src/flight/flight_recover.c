@@ -419,7 +419,7 @@ static int recover_locked(struct recovering *r, struct mf_errinfo *err)
         }
     }
     if (ret == 0) {
-        ret = mf__flight_json_write(r->info, &r->extra, r->dir, true, NULL, err);
+        ret = mf__flight_json_write(r->info, &r->extra, r->dir, MF_JSON_DURABLE, err);
     }
     mf_flight_processes_free(&processes);
     mf_free(reserve);
@@ -442,7 +442,7 @@ static int lock_and_recover(struct recovering *r, struct mf_errinfo *err)
     }
     ret = mf_file_lock(lock, err);
     if (ret == 0) {
-        ret = mf__flight_json_read_extra(r->dir, NULL, &r->extra, err);
+        ret = mf__flight_json_read_extra(r->dir, &r->extra, err);
     }
     if (ret == 0) {
         ret = recover_locked(r, err);

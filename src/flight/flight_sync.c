@@ -7,7 +7,9 @@
  * written through mf_fs_unsynced(), and this thread syncs the same files. For the logs that is as
  * good as a sync of their own: their readers take what is whole. The store is readable again from
  * its first sync on; a power cut before it, in the first moments of a flight, may leave a flight
- * without time series, which readers make good from the process samples.
+ * without time series, which readers make good from the process samples. At the end flight.json is
+ * replaced without waiting for the disk either, for the caller waits for the exit code: a process
+ * that is left behind for some milliseconds does the last sync.
  */
 #include "flight_sync.h"
 
@@ -19,6 +21,7 @@
 
 #include <string.h>
 
+#define FIRST_NS  (1 * MF_NS_PER_SECOND)
 #define PERIOD_NS (5 * MF_NS_PER_SECOND)
 
 static void sync_file(const char *dir, const char *name)
@@ -57,9 +60,11 @@ static void *run(void *context)
 {
     struct mf_flight_sync *sync = context;
     struct mf_poll_item stop = {.descriptor = sync->stop, .want_read = true};
-    do {
+    int64_t wait_ns = FIRST_NS; /* a short flight does not wait for a sync that its end makes again */
+    while (mf_fd_poll(&stop, 1, wait_ns) == 0) {
         mf__flight_sync_now(sync->dir);
-    } while (mf_fd_poll(&stop, 1, PERIOD_NS) == 0);
+        wait_ns = PERIOD_NS;
+    }
     return NULL;
 }
 

@@ -287,6 +287,16 @@ static void pass_on(void *context)
     }
 }
 
+static void sync_flight(void *context)
+{
+    const struct mf_recorder *recorder = context;
+    for (int number = 0; number <= 2; number++) {
+        int descriptor = number; /* nobody shall wait for us to let go of them */
+        mf_fd_close(&descriptor);
+    }
+    mf__flight_sync_now(recorder->dir);
+}
+
 static void leave_behind(struct mf_recorder *recorder)
 {
     struct left_behind left = {.count = 0};
@@ -304,6 +314,9 @@ static void leave_behind(struct mf_recorder *recorder)
             kept[kept_count++] = recorder->child.monitor; /* the session lives as long */
         }
         (void)mf_process_leave_behind(kept, kept_count, pass_on, &left);
+    }
+    if (mf_process_leave_behind(NULL, 0, sync_flight, recorder) < 0) {
+        mf__flight_sync_now(recorder->dir);
     }
 }
 
@@ -380,6 +393,7 @@ static int finish(struct mf_recorder *recorder, struct mf_errinfo *err)
     }
     mf__sample(&recorder->sampler, t_ns, true);
     mf__recorder_look_for_oom(recorder);
+    mf__recorder_check_limit(recorder);
     mf__user_events_finish(recorder->user, t_ns);
     info->state = MF_FLIGHT_ENDED;
     const bool waited = recorder->options.leftover == MF_LEFTOVER_WAIT;
@@ -393,12 +407,11 @@ static int finish(struct mf_recorder *recorder, struct mf_errinfo *err)
     recorder->output = NULL;
     mf__events_close(&recorder->events);
     seal_series(recorder);
-    mf__flight_sync_now(recorder->dir);
     info->totals.events = recorder->events.written;
     info->totals.lost_events = recorder->events.lost + recorder->lost_messages;
     info->totals.user_events = recorder->user->total;
     info->totals.bad_events = recorder->user->bad;
-    return mf__flight_json_write(info, &recorder->extra, recorder->dir, true, NULL, err);
+    return mf__flight_json_write(info, &recorder->extra, recorder->dir, MF_JSON_REPLACE, err);
 }
 
 static void close_all(struct mf_recorder *recorder)

@@ -384,7 +384,7 @@ bool mf__pumps_run(struct mf_recorder *recorder)
     return run;
 }
 
-static void check_limit(struct mf_recorder *recorder)
+void mf__recorder_check_limit(struct mf_recorder *recorder)
 {
     const int stream = mf__output_limited(recorder->output);
     if (stream >= 0 && !recorder->limit_told) {
@@ -434,7 +434,7 @@ static void tick(struct mf_recorder *recorder, int64_t t_ns)
     mf__processes_settle(recorder->processes);
     mf__recorder_look_for_oom(recorder);
     check_hang(recorder, t_ns);
-    check_limit(recorder);
+    mf__recorder_check_limit(recorder);
     mf__terminal_enter(recorder); /* a shell does not tell a running job that it is in front now */
     /* Ticks that were missed (the machine slept, we were stopped) are not made up for. */
     recorder->next_tick_ns += recorder->options.interval_ns;

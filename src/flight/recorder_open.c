@@ -323,7 +323,7 @@ static int make_directory(struct mf_recorder *recorder, struct mf_errinfo *err)
         ret = take_lock(recorder, fresh, err);
         if (ret == 0) {
             make_reserve(fresh);
-            ret = mf__flight_json_write(recorder->info, &recorder->extra, fresh, false, NULL, err);
+            ret = mf__flight_json_write(recorder->info, &recorder->extra, fresh, MF_JSON_NEW, err);
         }
         if (ret == 0) {
             ret = mf_fs_rename(NULL, fresh, recorder->dir, err);

@@ -470,8 +470,10 @@ int mf_process_leave_behind(const int *descriptors, size_t count, void (*run)(vo
     if (count > MF_ARRAY_LEN(kept)) {
         return -EINVAL;
     }
-    memcpy(kept, descriptors, count * sizeof *kept);
-    qsort(kept, count, sizeof *kept, by_number);
+    if (count > 0) {
+        memcpy(kept, descriptors, count * sizeof *kept);
+        qsort(kept, count, sizeof *kept, by_number);
+    }
     const pid_t pid = fork();
     if (pid != 0) {
         return pid < 0 ? -errno : (int)pid;

@@ -34,6 +34,7 @@ for signal in TERM INT HUP QUIT USR1 USR2 KILL SEGV; do
     [ $got -eq $((128 + number)) ] || complain "ended by SIG$signal: $got"
 done
 for signal in TERM HUP USR1 USR2; do
+    : >"$out"
     $run --name passed -- sh -c "trap 'echo got; exit 9' $signal; echo ready; while :; do sleep 0.02; done" \
         >"$out" 2>"$err" &
     pid=$!
@@ -165,6 +166,20 @@ for files in $(seq 6 40); do
 done
 [ -z "$("$MAYFLY" ls --json | grep '"dead"')" ] || complain "a run that did not start left a dead flight"
 [ "$("$MAYFLY" ls --json | grep -c '"id"')" -gt "$before" ] || complain "no run with few descriptors started"
+# ---- what happens to it besides
+expect 0 $run --name hang --hang-after 100ms --interval 20ms -- sleep 0.5
+events_have '"kind":"hang"' hang
+events_have '[[1,"S",' hang
+expect 0 $run --name busy --hang-after 400ms --interval 20ms -- sh -c 'for i in 1 2 3 4 5; do sleep 0.1; echo $i; done'
+grep -qa '"kind":"hang"' "$MAYFLY_HOME"/flights/*-busy-*/events.log && complain "output is not taken for life"
+expect 0 $run --name flood --output-limit 64K -- sh -c 'i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done'
+[ "$(wc -l <"$out")" -eq 20000 ] || complain "a flood did not arrive whole"
+has_json '"lines": 20000' flood
+events_have '"kind":"output.limit"' flood
+"$MAYFLY" logs --raw flood >"$scratch/kept"
+[ "$(head -1 "$scratch/kept")" = "line 0" ] || complain "the head of a flood is missing"
+[ "$(tail -1 "$scratch/kept")" = "line 19999" ] || complain "the tail of a flood is missing"
+[ "$(stat -c %s "$scratch/kept")" -le 65536 ] || complain "more than the limit was kept"
 
 # ---- the summary
 expect 0 "$MAYFLY" run --name "$(printf 'two\nlines\033[31m')" -- true
