@@ -3,3 +3,7 @@ mayfly_test(NAME statistics RUNG unit SOURCES unit/test_statistics.c LINK mf_ben
 mayfly_test(NAME statistics RUNG prop SOURCES prop/prop_statistics.c LINK mf_bench PRIVATE_OF bench)
 mayfly_test(NAME bench_filter RUNG unit SOURCES unit/test_bench_filter.c LINK mf_bench PRIVATE_OF bench)
 mayfly_script_test(NAME bench_outside RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/bench_outside.sh" TIMEOUT 300)
+mayfly_test(NAME toml RUNG unit SOURCES unit/test_toml.c LINK mf_fmt)
+mayfly_test(NAME bench_config RUNG unit SOURCES unit/test_bench_config.c LINK mf_bench PRIVATE_OF bench)
+mayfly_fuzz(NAME toml SOURCES fuzz/fuzz_toml.c LINK mf_bench PRIVATE_OF bench
+  CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/toml")
