@@ -14,6 +14,7 @@
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/thread.h"
+#include "os/turn.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,7 +63,7 @@ static void profiler_end(void *context)
 
 /* ---- measuring ---- */
 
-static int measure(int descriptor, const struct bench_request *request)
+static int measure(int descriptor, struct bench_request *request)
 {
     struct mf_errinfo err = {0};
     const struct bench_entry *entry = mf__registry_find(request->benchmark);
@@ -76,6 +77,10 @@ static int measure(int descriptor, const struct bench_request *request)
     if (request->cpu >= 0 && mf_thread_pin(request->cpu) < 0) {
         snprintf(message, sizeof message, "it cannot run on processor %d", request->cpu);
         return answer_failure(descriptor, message);
+    }
+    if (request->plan.in_turns) {
+        const int turns = mf_turn_take_input();
+        request->plan.turns = turns > 0 ? turns : 0;
     }
     if (request->profile[0] != '\0') {
         profiler = find_profiler(request->profile);

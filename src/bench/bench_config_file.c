@@ -5,8 +5,8 @@
  *   [bench]         settings of keys.h, with '_' for '-'
  *   [regression]    those about comparisons
  *   [suite.NAME]    those about measuring, for one suite
- *   [throughput] [latency] [memory] [stress]    shorthands for the suites of these names, with goals in
- *                   the units of people: a throughput or a latency that is aimed at sets two limits, good
+ *   [throughput] [latency] [memory] [stress]    shorthands for the suites of these names, with
+ * goals in the units of people: a throughput or a latency that is aimed at sets two limits, good
  *                   and critical, around it
  *   [[target]]      a limit of any figure of any benchmark
  *   [hardware]      a record of the machine; kept with the results
@@ -47,9 +47,8 @@ static int unknown_key(struct reader *reader, const struct mf_toml_table *table,
 
 static int wrong_type(struct reader *reader, const struct mf_toml_pair *pair, const char *wanted)
 {
-    return mf_toml_fail(reader->toml, pair->value.place, reader->err,
-                        "'%.60s' must be %s, not %s", pair->key, wanted,
-                        mf_toml_type_name(pair->value.type));
+    return mf_toml_fail(reader->toml, pair->value.place, reader->err, "'%.60s' must be %s, not %s",
+                        pair->key, wanted, mf_toml_type_name(pair->value.type));
 }
 
 static bool is_number(const struct mf_toml_value *value)
@@ -112,10 +111,9 @@ static int set_text(struct reader *reader, struct bench_value *value, enum bench
 {
     struct mf_errinfo why = {0};
     const int rc = mf__value_set(value, key, text, BENCH_FROM_FILE, &why);
-    return rc == 0 || rc == -ENOMEM
-               ? (rc == 0 ? 0 : no_memory(reader))
-               : mf_toml_fail(reader->toml, pair->value.place, reader->err, "'%.60s': %s",
-                              pair->key, why.msg);
+    return rc == 0 || rc == -ENOMEM ? (rc == 0 ? 0 : no_memory(reader))
+                                    : mf_toml_fail(reader->toml, pair->value.place, reader->err,
+                                                   "'%.60s': %s", pair->key, why.msg);
 }
 
 /* An array for a list of numbers, or for what can be given more than once. */
@@ -181,8 +179,8 @@ static int read_bench(struct reader *reader, const struct mf_toml_table *table)
 static int read_regression(struct reader *reader, const struct mf_toml_table *table)
 {
     static const enum bench_key allowed[] = {
-        BENCH_KEY_threshold_pct,      BENCH_KEY_stored_threshold_pct, BENCH_KEY_processes,
-        BENCH_KEY_noise_floor_pct,    BENCH_KEY_significance_level,   BENCH_KEY_noise_threshold,
+        BENCH_KEY_threshold_pct,   BENCH_KEY_stored_threshold_pct, BENCH_KEY_processes,
+        BENCH_KEY_noise_floor_pct, BENCH_KEY_significance_level,   BENCH_KEY_noise_threshold,
     };
     int rc = 0;
     for (size_t i = 0; i < table->pair_count && rc == 0; i++) {
@@ -253,7 +251,8 @@ static int read_target(struct reader *reader, const struct mf_toml_table *table)
     }
     const double good = limits[limits[0] == NULL]->value.number;
     const double critical = limits[limits[1] != NULL]->value.number;
-    /* More is better of what is done in a second; where the two limits differ they say it themselves. */
+    /* More is better of what is done in a second; where the two limits differ they say it
+     * themselves. */
     const bool per_second = strstr(metric, "_per_second") != NULL;
     return add_target(reader, pattern, metric, good, critical,
                       good != critical ? good > critical : per_second);
@@ -285,9 +284,11 @@ static struct bench_suite_settings *suite_of(struct reader *reader, const char *
 static bool is_suite_key(enum bench_key key)
 {
     static const enum bench_key keys[] = {
-        BENCH_KEY_processes,          BENCH_KEY_warm_up_time, BENCH_KEY_measurement_time,
-        BENCH_KEY_warm_up_iterations, BENCH_KEY_operations,   BENCH_KEY_sample_size,
-        BENCH_KEY_threads,            BENCH_KEY_rate,         BENCH_KEY_allocations,
+        BENCH_KEY_processes,        BENCH_KEY_warm_up_time,
+        BENCH_KEY_measurement_time, BENCH_KEY_warm_up_iterations,
+        BENCH_KEY_operations,       BENCH_KEY_sample_size,
+        BENCH_KEY_threads,          BENCH_KEY_rate,
+        BENCH_KEY_allocations,
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(keys); i++) {
         if (keys[i] == key) {
@@ -299,12 +300,12 @@ static bool is_suite_key(enum bench_key key)
 
 /* Goals in the units of people, and what they come to. */
 enum goal {
-    GOAL_SETTING,      /* a setting under another name */
-    GOAL_LIMIT,        /* a target; good and critical are these parts of the number */
-    GOAL_LEAKS,        /* a target, when it is true */
-    GOAL_ALLOCATIONS,  /* whether they are counted */
-    GOAL_PRESSURE,     /* memory of the stressing process */
-    GOAL_STRESS        /* its threads */
+    GOAL_SETTING,     /* a setting under another name */
+    GOAL_LIMIT,       /* a target; good and critical are these parts of the number */
+    GOAL_LEAKS,       /* a target, when it is true */
+    GOAL_ALLOCATIONS, /* whether they are counted */
+    GOAL_PRESSURE,    /* memory of the stressing process */
+    GOAL_STRESS       /* its threads */
 };
 
 static const struct {
@@ -340,8 +341,7 @@ static int read_goal(struct reader *reader, struct bench_suite_settings *suite, 
     }
     if (!flag && !(value->number > 0 && value->number <= goals[index].max)) {
         return mf_toml_fail(reader->toml, value->place, reader->err,
-                            "'%s' must be more than 0 and at most %g", pair->key,
-                            goals[index].max);
+                            "'%s' must be more than 0 and at most %g", pair->key, goals[index].max);
     }
     const enum bench_key setting = goals[index].setting;
     const double number = value->number * goals[index].unit;
@@ -394,7 +394,7 @@ static int read_suite(struct reader *reader, const struct mf_toml_table *table, 
             rc = read_goal(reader, suite, goal, pair);
         } else {
             rc = is_suite_key(key) ? set_key(reader, &suite->values[key], key, pair)
-                                     : unknown_key(reader, table, pair);
+                                   : unknown_key(reader, table, pair);
         }
     }
     return rc;
@@ -462,8 +462,8 @@ static int read_table(struct reader *reader, const struct mf_toml_table *table)
                ? mf_toml_fail(reader->toml, table->pairs[0].place, reader->err,
                               "'%.60s' stands in no table; settings are in [bench]",
                               table->pairs[0].key)
-               : mf_toml_fail(reader->toml, table->place, reader->err,
-                              "unknown table [%.60s]%s", table->name,
+               : mf_toml_fail(reader->toml, table->place, reader->err, "unknown table [%.60s]%s",
+                              table->name,
                               strcmp(table->name, "target") == 0 ? "; write [[target]]" : "");
 }
 

@@ -4,10 +4,11 @@
  *
  * Replicas come in rounds: each round has every benchmark once, in an order drawn anew from the
  * seed, so that neither a slow drift of the machine nor what a neighbour leaves behind always meets
- * the same one. Two programs are compared by pairs, one process of each directly after the other;
- * which goes first alternates from round to round (ABBA), from a start that is drawn for each
- * benchmark, so that a drift cancels. Both of a pair get the same random amount of environment,
- * which moves the stack.
+ * the same one. Two programs are compared by pairs of processes that measure in turns, a sample of
+ * a few milliseconds each, so that whatever the machine does happens to both; which of them begins
+ * alternates from round to round (ABBA), from a start that is drawn for each benchmark. With
+ * several threads or an open loop, which cannot be interrupted, one process runs directly after the
+ * other. Both of a pair get the same random amount of environment, which moves the stack.
  */
 #include "runner.h"
 #include "launch.h"
@@ -26,7 +27,9 @@
 #define QUICK_WARM_UP     0.1
 #define QUICK_MEASUREMENT 0.4
 #define QUICK_SAMPLES     20
-#define PROCESS_SAMPLES   10 /* of one process at least */
+#define PROCESS_SAMPLES   10    /* of one process at least */
+#define TURN_SECONDS      0.008 /* about; of a sample that is taken in turns */
+#define TURN_SAMPLES_MAX  200
 
 /* ---- plans ---- */
 
@@ -44,23 +47,24 @@ static double planned(const struct bench_config *config, const char *suite, enum
     return registered > 0 ? registered : value->numbers[0];
 }
 
-static unsigned process_count(const struct bench_config *config, const char *suite)
+unsigned mf__runner_processes(const struct bench_config *config, const struct bench_case *one)
 {
     if (mf__config_flag(config, BENCH_KEY_test)) {
         return 1;
     }
-    return (unsigned)planned(config, suite, BENCH_KEY_processes, 0, QUICK_PROCESSES);
+    return (unsigned)planned(config, one->listed->suite, BENCH_KEY_processes, 0, QUICK_PROCESSES);
 }
 
-void mf__runner_plan(const struct bench_config *config, const struct bench_case *one,
-                     struct bench_plan *ret_plan)
+/* What one of the processes of this case does. */
+static void make_plan(const struct bench_config *config, const struct bench_case *one,
+                      double processes, struct bench_plan *ret_plan)
 {
     const struct mf_bench_options *options = &one->listed->options;
     const char *suite = one->listed->suite;
-    const double processes = process_count(config, suite);
     const double samples =
         planned(config, suite, BENCH_KEY_sample_size, options->samples, QUICK_SAMPLES);
     const double rate = mf__config_number(config, suite, BENCH_KEY_rate);
+    const double operations = mf__config_number(config, suite, BENCH_KEY_operations);
     *ret_plan = (struct bench_plan){
         .mode = options->mode,
         .param = one->param,
@@ -72,8 +76,7 @@ void mf__runner_plan(const struct bench_config *config, const struct bench_case 
                                processes,
         .warm_up_iterations =
             (uint64_t)mf__config_number(config, suite, BENCH_KEY_warm_up_iterations),
-        .operations =
-            (uint64_t)ceil(mf__config_number(config, suite, BENCH_KEY_operations) / processes),
+        .operations = (uint64_t)ceil(operations / processes),
         .samples = (uint32_t)fmax(ceil(samples / processes), PROCESS_SAMPLES),
         .rate_per_second = rate > 0 ? rate : options->rate_per_second,
         .poisson = options->poisson || mf__config_flag(config, BENCH_KEY_poisson),
@@ -81,6 +84,20 @@ void mf__runner_plan(const struct bench_config *config, const struct bench_case 
         .test = mf__config_flag(config, BENCH_KEY_test),
         .track_allocations = mf__config_number(config, suite, BENCH_KEY_allocations) == 0,
     };
+}
+
+static bool can_take_turns(const struct bench_plan *plan)
+{
+    return plan->threads == 1 && plan->rate_per_second == 0 && !plan->test;
+}
+
+/* Many short samples instead of few long ones: each is compared with the one beside it. */
+static void plan_turns(struct bench_plan *plan, bool first)
+{
+    const double wanted = plan->measurement_seconds / TURN_SECONDS;
+    plan->samples = (uint32_t)fmin(fmax(plan->samples, wanted), TURN_SAMPLES_MAX);
+    plan->in_turns = true;
+    plan->first_turn = first;
 }
 
 static int64_t timeout_ns(const struct bench_config *config, const struct bench_plan *plan)
@@ -100,18 +117,30 @@ struct unit {
 };
 
 struct runner {
-    const struct bench_config *config;
-    const struct bench_cases *cases;
-    const struct bench_case **others; /* the same benchmark of the other program, or NULL */
-    struct mf_signals *signals;
-    const struct bench_progress *progress;
+    const struct runner_job *job;
+    const struct bench_case **others; /* of the other program, one for each case, or NULL */
     struct bench_run run, other_run;
     struct unit *units;
     size_t unit_count;
-    uint64_t *draws; /* one random number for each unit, in the order of cases and rounds */
-    bool *other_first;
+    uint64_t *draws;   /* a random number for each unit, in the order of running */
+    bool *other_first; /* in even rounds */
     int signal;
 };
+
+static const struct bench_case *case_at(const struct runner *runner, size_t index)
+{
+    return &runner->job->cases->cases[index];
+}
+
+static unsigned process_count(const struct runner *runner, size_t index)
+{
+    const struct runner_job *job = runner->job;
+    if (job->wanted != NULL && !job->wanted[index]) {
+        return 0;
+    }
+    return job->processes != 0 ? job->processes
+                               : mf__runner_processes(job->config, case_at(runner, index));
+}
 
 static void shuffle(struct unit *units, size_t count, struct mf_rng *rng)
 {
@@ -125,11 +154,11 @@ static void shuffle(struct unit *units, size_t count, struct mf_rng *rng)
 
 static int schedule(struct runner *runner, struct mf_errinfo *err)
 {
-    const size_t count = runner->cases->case_count;
+    const size_t count = runner->job->cases->case_count;
     unsigned rounds = 0;
     size_t total = 0;
     for (size_t i = 0; i < count; i++) {
-        const unsigned n = process_count(runner->config, runner->cases->cases[i].listed->suite);
+        const unsigned n = process_count(runner, i);
         total += n;
         rounds = n > rounds ? n : rounds;
     }
@@ -140,14 +169,14 @@ static int schedule(struct runner *runner, struct mf_errinfo *err)
         return mf_fail_os(err, -ENOMEM, "cannot plan %zu processes", total);
     }
     struct mf_rng rng;
-    mf_rng_seed(&rng, mf__config_seed(runner->config));
+    mf_rng_seed(&rng, mf__config_seed(runner->job->config) + runner->job->first_round);
     for (size_t i = 0; i < count; i++) {
         runner->other_first[i] = (mf_rng_next(&rng) >> 63) != 0;
     }
     for (unsigned round = 0; round < rounds; round++) {
         const size_t begin = runner->unit_count;
         for (size_t i = 0; i < count; i++) {
-            if (round < process_count(runner->config, runner->cases->cases[i].listed->suite)) {
+            if (round < process_count(runner, i)) {
                 runner->units[runner->unit_count++] = (struct unit){(uint32_t)i, round};
             }
         }
@@ -168,11 +197,11 @@ static int copy_text(const char **ret, const char *text)
 }
 
 static int start_result(struct bench_result *result, const struct bench_case *one,
-                        const struct bench_config *config)
+                        const struct bench_config *config, unsigned processes)
 {
     const struct mf_bench_options *options = &one->listed->options;
     struct bench_plan plan;
-    mf__runner_plan(config, one, &plan);
+    make_plan(config, one, processes, &plan);
     memset(result, 0, sizeof *result);
     result->options = *options;
     result->options.params = NULL;
@@ -183,11 +212,11 @@ static int start_result(struct bench_result *result, const struct bench_case *on
     result->param = one->param;
     result->threads = one->threads;
     result->quick = mf__config_flag(config, BENCH_KEY_quick);
-    result->processes_planned = process_count(config, one->listed->suite);
+    result->processes_planned = processes;
     memcpy(result->suite, one->listed->suite, strlen(one->listed->suite) + 1);
     result->name = mf_strdup(one->name);
     result->unit = mf_strdup("ns");
-    result->processes = mf_calloc(result->processes_planned, sizeof *result->processes);
+    result->processes = mf_calloc(processes, sizeof *result->processes);
     const bool complete = result->name != NULL && result->unit != NULL &&
                           result->processes != NULL &&
                           copy_text(&result->options.group, options->group) == 0 &&
@@ -196,21 +225,23 @@ static int start_result(struct bench_result *result, const struct bench_case *on
     return complete ? 0 : -ENOMEM;
 }
 
+/* While it runs, a result stands at the index of its case; where there is none, it has no name. */
 static int start_run(const struct runner *runner, struct bench_run *run, bool other,
                      struct mf_errinfo *err)
 {
-    const size_t count = runner->cases->case_count;
+    const struct bench_config *config = runner->job->config;
+    const size_t count = runner->job->cases->case_count;
     run->started_wall_ns = mf_clock_wall_ns(NULL);
-    run->seed = mf__config_seed(runner->config);
-    run->quick = mf__config_flag(runner->config, BENCH_KEY_quick);
+    run->seed = mf__config_seed(config);
+    run->quick = mf__config_flag(config, BENCH_KEY_quick);
     run->commit = mf_strdup("");
     run->results = mf_calloc(count + 1, sizeof *run->results);
     int rc = run->commit != NULL && run->results != NULL ? 0 : -ENOMEM;
     for (size_t i = 0; i < count && rc == 0; i++) {
-        const struct bench_case *one = other ? runner->others[i] : &runner->cases->cases[i];
-        /* A result stands at the index of its case; one that is missing there has no name. */
-        if (one != NULL) {
-            rc = start_result(&run->results[i], one, runner->config);
+        const struct bench_case *one = other ? runner->others[i] : case_at(runner, i);
+        const unsigned processes = process_count(runner, i);
+        if (one != NULL && processes > 0) {
+            rc = start_result(&run->results[i], one, config, processes);
         }
         run->result_count++;
     }
@@ -222,148 +253,6 @@ static void fail_result(struct bench_result *result, enum bench_status status, c
     result->status = status;
     mf_free(result->message);
     result->message = mf_strdup(message);
-}
-
-/* ---- one process ---- */
-
-static int take_measured(struct bench_result *result, struct bench_measured *measured, char binary)
-{
-    if (measured->status != BENCH_OK) {
-        fail_result(result, measured->status, measured->message);
-        mf__process_free(&measured->process);
-        return 0;
-    }
-    result->elements = measured->elements;
-    result->bytes = measured->bytes;
-    measured->process.binary = binary;
-    result->processes[result->process_count++] = measured->process;
-    return 0;
-}
-
-static int run_process(struct runner *runner, const struct bench_case *one, uint32_t round,
-                       uint64_t draw, struct bench_result *result, char binary,
-                       struct mf_errinfo *err)
-{
-    struct bench_request request = {.action = BENCH_ACTION_MEASURE, .cpu = -1};
-    memcpy(request.benchmark, one->listed->base_name, strlen(one->listed->base_name) + 1);
-    mf__runner_plan(runner->config, one, &request.plan);
-    request.plan.process_index = round;
-    if (mf__config_given(runner->config, BENCH_KEY_cpu)) {
-        request.cpu = (int)mf__config_number(runner->config, NULL, BENCH_KEY_cpu);
-    }
-    const struct bench_launch launch = {
-        .program = one->program->path,
-        .request = &request,
-        .environment_padding = (size_t)(draw % PADDING_MAX),
-        .timeout_ns = timeout_ns(runner->config, &request.plan),
-        .signals = runner->signals,
-        .ret_signal = &runner->signal,
-    };
-    struct mf_buffer answer = MF_BUFFER_INIT;
-    struct mf_errinfo why = {0};
-    struct bench_measured measured;
-    int rc = mf__launch(&launch, &answer, &why);
-    if (rc == 0) {
-        rc = mf__measured_read(answer.data, answer.len, one->program->path, &measured, &why);
-        mf_buffer_free(&answer);
-    }
-    if (rc == 0) {
-        return take_measured(result, &measured, binary);
-    }
-    if (rc == -ENOMEM || rc == -EINTR) {
-        *err = why;
-        return rc;
-    }
-    fail_result(result, BENCH_FAILED, why.msg);
-    return 0;
-}
-
-/* Processors and memory are kept busy while suites run that ask for it ([stress] of the file). */
-static int start_stress(struct runner *runner, const struct bench_case *one, int32_t *ret_pid,
-                        struct mf_errinfo *err)
-{
-    *ret_pid = 0;
-    for (size_t i = 0; i < runner->config->suite_count; i++) {
-        const struct bench_suite_settings *suite = &runner->config->suites[i];
-        if (strcmp(suite->name, one->listed->suite) != 0 ||
-            (suite->stress_memory_bytes == 0 && suite->stress_threads == 0) ||
-            mf__config_flag(runner->config, BENCH_KEY_test)) {
-            continue;
-        }
-        const struct bench_request request = {
-            .action = BENCH_ACTION_STRESS,
-            .plan = {.threads = 1, .samples = 1, .measurement_seconds = 1},
-            .cpu = -1,
-            .stress_memory_bytes = suite->stress_memory_bytes,
-            .stress_threads = suite->stress_threads,
-        };
-        const struct bench_launch launch = {
-            .program = one->program->path,
-            .request = &request,
-            .timeout_ns = 60 * MF_NS_PER_SECOND,
-            .signals = runner->signals,
-            .ret_signal = &runner->signal,
-        };
-        return mf__launch_background(&launch, ret_pid, err);
-    }
-    return 0;
-}
-
-static int run_unit(struct runner *runner, const struct unit *unit, uint64_t draw,
-                    struct mf_errinfo *err)
-{
-    const struct bench_case *sides[2] = {
-        &runner->cases->cases[unit->case_index],
-        runner->others != NULL ? runner->others[unit->case_index] : NULL,
-    };
-    struct bench_result *results[2] = {
-        &runner->run.results[unit->case_index],
-        runner->others != NULL ? &runner->other_run.results[unit->case_index] : NULL,
-    };
-    int32_t stress = 0;
-    int rc = start_stress(runner, sides[0], &stress, err);
-    const int first = runner->other_first[unit->case_index] != (unit->round % 2 != 0);
-    for (int i = 0; i < 2 && rc == 0; i++) {
-        const int side = i ^ first;
-        /* What has failed is not tried again, nor is its pair. */
-        if (sides[side] != NULL && results[0]->status == BENCH_OK &&
-            (results[1] == NULL || results[1]->status == BENCH_OK)) {
-            rc = run_process(runner, sides[side], unit->round, draw, results[side],
-                             side == 0 ? 'A' : 'B', err);
-        }
-    }
-    if (stress != 0) {
-        mf__launch_stop(stress);
-    }
-    return rc;
-}
-
-static double planned_seconds(const struct runner *runner, const struct unit *unit)
-{
-    struct bench_plan plan;
-    mf__runner_plan(runner->config, &runner->cases->cases[unit->case_index], &plan);
-    const double seconds =
-        plan.test ? 0.01 : plan.warm_up_seconds + 1.35 * plan.measurement_seconds + 0.02;
-    return runner->others != NULL ? 2 * seconds : seconds;
-}
-
-static int run_units(struct runner *runner, struct mf_errinfo *err)
-{
-    double left = 0;
-    for (size_t i = 0; i < runner->unit_count; i++) {
-        left += planned_seconds(runner, &runner->units[i]);
-    }
-    int rc = 0;
-    for (size_t i = 0; i < runner->unit_count && rc == 0; i++) {
-        const struct unit *unit = &runner->units[i];
-        if (runner->progress != NULL) {
-            runner->progress->step(runner->progress->context, i, runner->unit_count,
-                                   runner->cases->cases[unit->case_index].name, left);
-        }
-        rc = run_unit(runner, unit, runner->draws[i], err);
-        left -= planned_seconds(runner, unit);
-    }
-    return rc;
 }
 
 /* Takes out what the program does not have, and what an interrupted run did not come to. */
@@ -381,17 +270,205 @@ static void tidy(struct bench_run *run)
     run->result_count = kept;
 }
 
-static int find_others(struct runner *runner, const struct bench_cases *others,
+/* ---- processes ---- */
+
+/* One of the processes that a unit comes to. */
+struct side {
+    const struct bench_case *one;
+    struct bench_result *result;
+    char binary;
+    struct bench_request request;
+    struct bench_launch launch;
+};
+
+static void prepare_side(struct runner *runner, const struct unit *unit, uint64_t draw,
+                         struct side *side)
+{
+    const struct runner_job *job = runner->job;
+    side->request = (struct bench_request){.action = BENCH_ACTION_MEASURE, .cpu = -1};
+    memcpy(side->request.benchmark, side->one->listed->base_name,
+           strlen(side->one->listed->base_name) + 1);
+    make_plan(job->config, side->one, process_count(runner, unit->case_index), &side->request.plan);
+    side->request.plan.process_index = job->first_round + unit->round;
+    if (mf__config_given(job->config, BENCH_KEY_cpu)) {
+        side->request.cpu = (int)mf__config_number(job->config, NULL, BENCH_KEY_cpu);
+    }
+    side->launch = (struct bench_launch){
+        .program = side->one->program->path,
+        .request = &side->request,
+        .environment_padding = (size_t)(draw % PADDING_MAX),
+        .timeout_ns = timeout_ns(job->config, &side->request.plan),
+        .signals = job->signals,
+        .ret_signal = &runner->signal,
+    };
+}
+
+/* What a process has answered, or why it has not. Errors are those that end the run. */
+static int take_answer(struct side *side, int rc, struct mf_buffer *answer, struct mf_errinfo *why,
                        struct mf_errinfo *err)
 {
-    const size_t count = runner->cases->case_count;
+    struct bench_measured measured;
+    if (rc == 0) {
+        rc = mf__measured_read(answer->data, answer->len, side->launch.program, &measured, why);
+        mf_buffer_free(answer);
+    }
+    if (rc == -ENOMEM || rc == -EINTR) {
+        return mf_fail(err, rc, "%s", why->msg);
+    }
+    struct bench_result *result = side->result;
+    if (rc < 0) {
+        fail_result(result, BENCH_FAILED, why->msg);
+    } else if (measured.status != BENCH_OK) {
+        fail_result(result, measured.status, measured.message);
+        mf__process_free(&measured.process);
+    } else {
+        result->elements = measured.elements;
+        result->bytes = measured.bytes;
+        measured.process.binary = side->binary;
+        result->processes[result->process_count++] = measured.process;
+    }
+    return 0;
+}
+
+static int run_alone(struct side *side, struct mf_errinfo *err)
+{
+    struct mf_buffer answer = MF_BUFFER_INIT;
+    struct mf_errinfo why = {0};
+    const int rc = mf__launch(&side->launch, &answer, &why);
+    return take_answer(side, rc, &answer, &why, err);
+}
+
+static int run_in_turns(struct side sides[2], struct mf_errinfo *err)
+{
+    const struct bench_launch launches[2] = {sides[0].launch, sides[1].launch};
+    struct mf_buffer answers[2] = {MF_BUFFER_INIT, MF_BUFFER_INIT};
+    struct mf_errinfo whys[2] = {{0}, {0}};
+    int codes[2] = {0, 0};
+    (void)mf__launch_pair(launches, answers, codes, whys);
+    const int first = take_answer(&sides[0], codes[0], &answers[0], &whys[0], err);
+    const int second = take_answer(&sides[1], codes[1], &answers[1], &whys[1], err);
+    return first < 0 ? first : second;
+}
+
+/* Processors and memory are kept busy while suites run that ask for it ([stress] of the file). */
+static int start_stress(struct runner *runner, const struct bench_case *one, int32_t *ret_pid,
+                        struct mf_errinfo *err)
+{
+    const struct bench_config *config = runner->job->config;
+    *ret_pid = 0;
+    for (size_t i = 0; i < config->suite_count; i++) {
+        const struct bench_suite_settings *suite = &config->suites[i];
+        if (strcmp(suite->name, one->listed->suite) != 0 ||
+            (suite->stress_memory_bytes == 0 && suite->stress_threads == 0) ||
+            mf__config_flag(config, BENCH_KEY_test)) {
+            continue;
+        }
+        const struct bench_request request = {
+            .action = BENCH_ACTION_STRESS,
+            .plan = {.threads = 1, .samples = 1, .measurement_seconds = 1},
+            .cpu = -1,
+            .stress_memory_bytes = suite->stress_memory_bytes,
+            .stress_threads = suite->stress_threads,
+        };
+        const struct bench_launch launch = {
+            .program = one->program->path,
+            .request = &request,
+            .timeout_ns = 60 * MF_NS_PER_SECOND,
+            .signals = runner->job->signals,
+            .ret_signal = &runner->signal,
+        };
+        return mf__launch_background(&launch, ret_pid, err);
+    }
+    return 0;
+}
+
+static int run_sides(struct side *sides, size_t count, bool other_first, struct mf_errinfo *err)
+{
+    if (count == 1) {
+        return run_alone(&sides[0], err);
+    }
+    if (can_take_turns(&sides[0].request.plan) && can_take_turns(&sides[1].request.plan)) {
+        plan_turns(&sides[0].request.plan, !other_first);
+        plan_turns(&sides[1].request.plan, other_first);
+        return run_in_turns(sides, err);
+    }
+    const int rc = run_alone(&sides[other_first], err);
+    return rc < 0 ? rc : run_alone(&sides[!other_first], err);
+}
+
+static int run_unit(struct runner *runner, const struct unit *unit, uint64_t draw,
+                    struct mf_errinfo *err)
+{
+    const size_t index = unit->case_index;
+    struct side sides[2] = {
+        {.one = case_at(runner, index), .result = &runner->run.results[index], .binary = 'A'},
+    };
+    size_t count = 1;
+    if (runner->others != NULL && runner->others[index] != NULL) {
+        sides[count++] = (struct side){.one = runner->others[index],
+                                       .result = &runner->other_run.results[index],
+                                       .binary = 'B'};
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (sides[i].result->status != BENCH_OK) {
+            return 0; /* what has failed is not tried again, nor is its pair */
+        }
+        prepare_side(runner, unit, draw, &sides[i]);
+    }
+    int32_t stress = 0;
+    int rc = start_stress(runner, sides[0].one, &stress, err);
+    if (rc == 0) {
+        rc = run_sides(sides, count, runner->other_first[index] != (unit->round % 2 != 0), err);
+    }
+    if (stress != 0) {
+        mf__launch_stop(stress);
+    }
+    return rc;
+}
+
+/* ---- the run ---- */
+
+static double planned_seconds(const struct runner *runner, const struct unit *unit)
+{
+    struct bench_plan plan;
+    make_plan(runner->job->config, case_at(runner, unit->case_index),
+              process_count(runner, unit->case_index), &plan);
+    const double seconds =
+        plan.test ? 0.01 : plan.warm_up_seconds + 1.35 * plan.measurement_seconds + 0.02;
+    return runner->others != NULL ? 2 * seconds : seconds;
+}
+
+static int run_units(struct runner *runner, struct mf_errinfo *err)
+{
+    const struct bench_progress *progress = runner->job->progress;
+    double left = 0;
+    for (size_t i = 0; i < runner->unit_count; i++) {
+        left += planned_seconds(runner, &runner->units[i]);
+    }
+    int rc = 0;
+    for (size_t i = 0; i < runner->unit_count && rc == 0; i++) {
+        const struct unit *unit = &runner->units[i];
+        if (progress != NULL) {
+            progress->step(progress->context, i, runner->unit_count,
+                           case_at(runner, unit->case_index)->name, left);
+        }
+        rc = run_unit(runner, unit, runner->draws[i], err);
+        left -= planned_seconds(runner, unit);
+    }
+    return rc;
+}
+
+static int find_others(struct runner *runner, struct mf_errinfo *err)
+{
+    const struct bench_cases *others = runner->job->others;
+    const size_t count = runner->job->cases->case_count;
     runner->others = mf_calloc(count + 1, sizeof *runner->others);
     if (runner->others == NULL) {
         return mf_fail_os(err, -ENOMEM, "cannot plan %zu pairs", count);
     }
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < others->case_count; k++) {
-            if (strcmp(others->cases[k].name, runner->cases->cases[i].name) == 0) {
+            if (strcmp(others->cases[k].name, case_at(runner, i)->name) == 0) {
                 runner->others[i] = &others->cases[k];
             }
         }
@@ -399,31 +476,26 @@ static int find_others(struct runner *runner, const struct bench_cases *others,
     return 0;
 }
 
-int mf__runner_run(const struct bench_config *config, const struct bench_cases *cases,
-                   const struct bench_cases *others, struct mf_signals *signals,
-                   const struct bench_progress *progress, struct bench_run *ret_run,
+static int run_all(struct runner *runner, struct mf_errinfo *err)
+{
+    int rc = runner->job->others != NULL ? find_others(runner, err) : 0;
+    if (rc == 0) {
+        rc = schedule(runner, err);
+    }
+    if (rc == 0) {
+        rc = start_run(runner, &runner->run, false, err);
+    }
+    if (rc == 0 && runner->others != NULL) {
+        rc = start_run(runner, &runner->other_run, true, err);
+    }
+    return rc == 0 ? run_units(runner, err) : rc;
+}
+
+int mf__runner_run(const struct runner_job *job, struct bench_run *ret_run,
                    struct bench_run *ret_other_run, int *ret_signal, struct mf_errinfo *err)
 {
-    struct runner runner = {
-        .config = config,
-        .cases = cases,
-        .signals = signals,
-        .progress = progress,
-    };
-    struct mf_errinfo why = {0};
-    int rc = others != NULL ? find_others(&runner, others, &why) : 0;
-    if (rc == 0) {
-        rc = schedule(&runner, &why);
-    }
-    if (rc == 0) {
-        rc = start_run(&runner, &runner.run, false, &why);
-    }
-    if (rc == 0 && others != NULL) {
-        rc = start_run(&runner, &runner.other_run, true, &why);
-    }
-    if (rc == 0) {
-        rc = run_units(&runner, &why);
-    }
+    struct runner runner = {.job = job};
+    int rc = run_all(&runner, err);
     *ret_signal = 0;
     if (rc == -EINTR) {
         runner.run.interrupted = true;
@@ -438,16 +510,48 @@ int mf__runner_run(const struct bench_config *config, const struct bench_cases *
     if (rc < 0) {
         mf__bench_run_free(&runner.run);
         mf__bench_run_free(&runner.other_run);
-        if (err != NULL) {
-            *err = why;
-        }
         return rc;
     }
     tidy(&runner.run);
     *ret_run = runner.run;
-    if (others != NULL) {
+    if (job->others != NULL) {
         tidy(&runner.other_run);
         *ret_other_run = runner.other_run;
     }
     return 0;
+}
+
+static int append_processes(struct bench_result *to, struct bench_result *from)
+{
+    const size_t total = to->process_count + from->process_count;
+    struct bench_process *grown = mf_realloc(to->processes, (total + 1) * sizeof *grown);
+    if (grown == NULL) {
+        return -ENOMEM;
+    }
+    to->processes = grown;
+    memcpy(grown + to->process_count, from->processes, from->process_count * sizeof *grown);
+    to->process_count = total;
+    to->processes_planned += from->processes_planned;
+    from->process_count = 0;
+    if (from->status != BENCH_OK) {
+        to->status = from->status;
+        mf_free(to->message);
+        to->message = from->message;
+        from->message = NULL;
+    }
+    return 0;
+}
+
+int mf__runner_merge(struct bench_run *run, struct bench_run *more, struct mf_errinfo *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < more->result_count && rc == 0; i++) {
+        for (size_t k = 0; k < run->result_count && rc == 0; k++) {
+            if (strcmp(run->results[k].name, more->results[i].name) == 0) {
+                rc = append_processes(&run->results[k], &more->results[i]);
+            }
+        }
+    }
+    run->interrupted = run->interrupted || more->interrupted;
+    return rc == 0 ? 0 : mf_fail_os(err, rc, "cannot keep more processes");
 }

@@ -74,6 +74,8 @@ void mf__request_write(struct mf_buffer *out, const struct bench_request *reques
     mf_json_key_uint(&json, "process", plan->process_index);
     mf_json_key_bool(&json, "test", plan->test);
     mf_json_key_bool(&json, "track_allocations", plan->track_allocations);
+    mf_json_key_bool(&json, "in_turns", plan->in_turns);
+    mf_json_key_bool(&json, "first_turn", plan->first_turn);
     mf_json_key_int(&json, "cpu", request->cpu);
     mf_json_key_string(&json, "profile", request->profile);
     mf_json_key_string(&json, "profile_output", request->profile_output);
@@ -150,6 +152,8 @@ static void read_plan(struct members *m, struct bench_plan *plan)
     plan->process_index = (uint32_t)member_int(m, "process", 0, UINT32_MAX);
     plan->test = member_bool(m, "test");
     plan->track_allocations = member_bool(m, "track_allocations");
+    plan->in_turns = member_bool(m, "in_turns");
+    plan->first_turn = member_bool(m, "first_turn");
     if (m->rc == 0 && (!(plan->warm_up_seconds >= 0 && plan->warm_up_seconds <= 86400) ||
                        !(plan->measurement_seconds > 0 && plan->measurement_seconds <= 86400) ||
                        !(plan->rate_per_second >= 0 && plan->rate_per_second <= 1e9))) {

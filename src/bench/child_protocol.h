@@ -4,6 +4,7 @@
  *
  *   PROGRAM --mayfly-bench-child DESCRIPTOR REQUEST
  *
+ * Standard input is /dev/null, or the socket by which two processes take turns (os/turn.h).
  * REQUEST is a JSON object; the answer, another, is written to the descriptor, whose end is its
  * end. The two sides may be of different builds (a revision is compared with its base), so both
  * carry a version and refuse one that they do not know.

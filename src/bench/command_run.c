@@ -84,8 +84,13 @@ static int measure(struct command *command, const struct bench_cases *cases,
 {
     struct progress_line line = {.wanted = mf_fd_is_terminal(STDERR_FILENO)};
     const struct bench_progress progress = {show_progress, &line};
-    int rc = mf__runner_run(&command->config, cases, NULL, &command->signals, &progress, ret_run,
-                            NULL, ret_signal, &command->err);
+    const struct runner_job job = {
+        .config = &command->config,
+        .cases = cases,
+        .signals = &command->signals,
+        .progress = &progress,
+    };
+    int rc = mf__runner_run(&job, ret_run, NULL, ret_signal, &command->err);
     hide_progress(&line);
     return rc;
 }

@@ -6,6 +6,7 @@
 #include "base/heap.h"
 #include "os/clock.h"
 #include "os/fd.h"
+#include "os/turn.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -19,9 +20,11 @@
 #define END_PATIENCE_NS (10 * MF_NS_PER_SECOND)
 
 struct running {
+    const struct bench_launch *launch; /* NULL: it does not run */
     struct mf_child child;
     int pipe; /* the end that is read */
     struct mf_buffer answer;
+    bool complete;
     int signal; /* that interrupted us; 0: none */
     bool timed_out;
 };
@@ -49,7 +52,8 @@ static char **make_environment(size_t padding)
     return environment;
 }
 
-static int start(const struct bench_launch *launch, const char *request_text,
+/* `input` becomes its standard input; the caller's. */
+static int start(const struct bench_launch *launch, const char *request_text, int input,
                  struct running *running, struct mf_errinfo *err)
 {
     int ends[2];
@@ -73,7 +77,7 @@ static int start(const struct bench_launch *launch, const char *request_text,
     const struct mf_child_spec spec = {
         .argv = argv,
         .environment = environment,
-        .input = MF_CHILD_CLOSED,
+        .input = input,
         .output = STDERR_FILENO,
         .error = MF_CHILD_SAME,
         .keep = ends[1],
@@ -97,8 +101,30 @@ static int start(const struct bench_launch *launch, const char *request_text,
         mf_fd_close(&ends[0]);
         return rc;
     }
+    running->launch = launch;
     running->pipe = ends[0];
     return 0;
+}
+
+/* With the request as text, and /dev/null for a negative input. */
+static int begin(const struct bench_launch *launch, int input, struct running *running,
+                 struct mf_errinfo *err)
+{
+    struct mf_buffer request = MF_BUFFER_INIT;
+    int null = -1;
+    *running = (struct running){.answer = MF_BUFFER_INIT, .pipe = -1};
+    mf__request_write(&request, launch->request);
+    int rc = request.failed ? mf_fail_os(err, -ENOMEM, "cannot start %s", launch->program) : 0;
+    if (rc == 0 && input < 0) {
+        null = mf_fd_null();
+        rc = null < 0 ? mf_fail_os(err, null, "cannot open /dev/null") : 0;
+    }
+    if (rc == 0) {
+        rc = start(launch, request.data, input < 0 ? null : input, running, err);
+    }
+    mf_fd_close(&null);
+    mf_buffer_free(&request);
+    return rc;
 }
 
 /* ---- waiting ---- */
@@ -122,42 +148,56 @@ static bool read_some(struct running *running)
     return true;
 }
 
-static void take_signals(const struct bench_launch *launch, struct running *running)
+static int take_signals(struct mf_signals *signals)
 {
     struct mf_signal signal;
-    while (mf_signals_next(launch->signals, &signal) == 1) {
+    int number = 0;
+    while (mf_signals_next(signals, &signal) == 1) {
         if (signal.number == SIGINT || signal.number == SIGTERM || signal.number == SIGHUP ||
             signal.number == SIGQUIT) {
-            running->signal = signal.number;
+            number = signal.number;
         }
     }
+    return number;
 }
 
-/* Until the answer is whole, or there will be none. */
-static void wait_for_answer(const struct bench_launch *launch, struct running *running)
+/* Until each answer is whole, or there will be none. */
+static void wait_for_answers(struct running *running, size_t count, struct mf_signals *signals,
+                             int64_t timeout_ns)
 {
     const int64_t began = mf_clock_monotonic_ns(NULL);
     for (;;) {
-        const int64_t left =
-            launch->timeout_ns == 0 ? -1 : began + launch->timeout_ns - mf_clock_monotonic_ns(NULL);
-        if (launch->timeout_ns != 0 && left <= 0) {
-            running->timed_out = true;
-            return;
-        }
-        struct mf_poll_item items[2] = {
-            {.descriptor = running->pipe, .want_read = true},
-            {.descriptor = launch->signals != NULL ? launch->signals->descriptor : -1,
-             .want_read = true},
+        struct mf_poll_item items[3] = {
+            {.descriptor = signals != NULL ? signals->descriptor : -1, .want_read = true},
         };
-        (void)mf_fd_poll(items, MF_ARRAY_LEN(items), left);
-        if (items[1].ret_readable) {
-            take_signals(launch, running);
-            if (running->signal != 0) {
-                return;
-            }
+        size_t open = 0;
+        for (size_t i = 0; i < count; i++) {
+            const bool reads = running[i].launch != NULL && !running[i].complete;
+            items[1 + i] = (struct mf_poll_item){
+                .descriptor = reads ? running[i].pipe : -1,
+                .want_read = true,
+            };
+            open += reads;
         }
-        if (items[0].ret_readable && !read_some(running)) {
+        const int64_t left =
+            timeout_ns == 0 ? -1 : began + timeout_ns - mf_clock_monotonic_ns(NULL);
+        const bool late = timeout_ns != 0 && left <= 0;
+        if (open == 0) {
             return;
+        }
+        int signal = 0;
+        if (!late) {
+            (void)mf_fd_poll(items, 1 + count, left);
+            signal = items[0].ret_readable ? take_signals(signals) : 0;
+        }
+        for (size_t i = 0; i < count; i++) {
+            if (late || signal != 0) {
+                running[i].timed_out = late && !running[i].complete;
+                running[i].signal = signal;
+                running[i].complete = true;
+            } else if (items[1 + i].ret_readable && !read_some(&running[i])) {
+                running[i].complete = true;
+            }
         }
     }
 }
@@ -179,9 +219,9 @@ static int wait_for_end(struct running *running)
     }
 }
 
-static int judge(const struct bench_launch *launch, const struct running *running, int status,
-                 struct mf_errinfo *err)
+static int judge(const struct running *running, int status, struct mf_errinfo *err)
 {
+    const struct bench_launch *launch = running->launch;
     if (running->signal != 0) {
         if (launch->ret_signal != NULL) {
             *launch->ret_signal = running->signal;
@@ -205,52 +245,77 @@ static int judge(const struct bench_launch *launch, const struct running *runnin
     return 0;
 }
 
+/* Its end, and what has become of it. */
+static int finish(struct running *running, struct mf_buffer *ret_answer, struct mf_errinfo *err)
+{
+    if (running->signal != 0 || running->timed_out) {
+        kill_group(running);
+    }
+    mf_fd_close(&running->pipe);
+    const int status = wait_for_end(running);
+    kill_group(running); /* what it may have left behind */
+    const int rc = judge(running, status, err);
+    if (rc < 0) {
+        mf_buffer_free(&running->answer);
+        return rc;
+    }
+    *ret_answer = running->answer;
+    return 0;
+}
+
 int mf__launch(const struct bench_launch *launch, struct mf_buffer *ret_answer,
                struct mf_errinfo *err)
 {
-    struct mf_buffer request = MF_BUFFER_INIT;
-    mf__request_write(&request, launch->request);
-    struct running running = {.answer = MF_BUFFER_INIT, .pipe = -1};
-    int rc = request.failed ? mf_fail_os(err, -ENOMEM, "cannot start %s", launch->program)
-                            : start(launch, request.data, &running, err);
-    mf_buffer_free(&request);
+    struct running running;
+    const int rc = begin(launch, -1, &running, err);
     if (rc < 0) {
         return rc;
     }
-    wait_for_answer(launch, &running);
-    if (running.signal != 0 || running.timed_out) {
-        kill_group(&running);
-    }
-    mf_fd_close(&running.pipe);
-    const int status = wait_for_end(&running);
-    kill_group(&running); /* what it may have left behind */
-    rc = judge(launch, &running, status, err);
+    wait_for_answers(&running, 1, launch->signals, launch->timeout_ns);
+    return finish(&running, ret_answer, err);
+}
+
+int mf__launch_pair(const struct bench_launch launches[2], struct mf_buffer ret_answers[2],
+                    int ret_codes[2], struct mf_errinfo errs[2])
+{
+    int ends[2];
+    struct running running[2] = {{.pipe = -1}, {.pipe = -1}};
+    int rc = mf_turn_pair(ends);
     if (rc < 0) {
-        mf_buffer_free(&running.answer);
+        ret_codes[0] = ret_codes[1] = mf_fail_os(&errs[0], rc, "cannot make a pair of sockets");
+        errs[1] = errs[0];
         return rc;
     }
-    *ret_answer = running.answer;
-    return 0;
+    for (int i = 0; i < 2; i++) {
+        ret_codes[i] = begin(&launches[i], ends[i], &running[i], &errs[i]);
+        mf_fd_close(&ends[i]); /* so that the end of one is seen by the other */
+    }
+    wait_for_answers(running, 2, launches[0].signals, launches[0].timeout_ns);
+    for (int i = 0; i < 2; i++) {
+        if (running[i].launch != NULL) {
+            ret_codes[i] = finish(&running[i], &ret_answers[i], &errs[i]);
+        }
+    }
+    return ret_codes[0] < 0 ? ret_codes[0] : ret_codes[1];
 }
 
 int mf__launch_background(const struct bench_launch *launch, int32_t *ret_pid,
                           struct mf_errinfo *err)
 {
-    struct mf_buffer request = MF_BUFFER_INIT;
-    mf__request_write(&request, launch->request);
-    struct running running = {.answer = MF_BUFFER_INIT, .pipe = -1};
-    int rc = request.failed ? mf_fail_os(err, -ENOMEM, "cannot start %s", launch->program)
-                            : start(launch, request.data, &running, err);
-    mf_buffer_free(&request);
+    struct running running;
+    int rc = begin(launch, -1, &running, err);
     if (rc < 0) {
         return rc;
     }
-    wait_for_answer(launch, &running);
+    wait_for_answers(&running, 1, launch->signals, launch->timeout_ns);
     mf_fd_close(&running.pipe);
     struct bench_measured measured = {0};
     if (running.signal != 0 || running.timed_out || running.answer.len == 0) {
         rc = mf_fail(err, running.signal != 0 ? -EINTR : MF_EREMOTE,
                      "%s could not be started for stress", launch->program);
+        if (running.signal != 0 && launch->ret_signal != NULL) {
+            *launch->ret_signal = running.signal;
+        }
     } else {
         rc = mf__measured_read(running.answer.data, running.answer.len, launch->program, &measured,
                                err);

@@ -25,6 +25,12 @@ struct bench_launch {
 int mf__launch(const struct bench_launch *launch, struct mf_buffer *ret_answer,
                struct mf_errinfo *err);
 
+/* Two at once that measure in turns (their plans say so). Returns 0 when both have answered, else
+ * the error of one that has not; ret_codes and errs have either's. Answers that came are to be
+ * freed. */
+int mf__launch_pair(const struct bench_launch launches[2], struct mf_buffer ret_answers[2],
+                    int ret_codes[2], struct mf_errinfo errs[2]);
+
 /* A process that goes on after its answer (BENCH_ACTION_STRESS), until it is stopped. */
 int mf__launch_background(const struct bench_launch *launch, int32_t *ret_pid,
                           struct mf_errinfo *err);

@@ -14,6 +14,9 @@
  * latency, which has them, nor where each sample is a single operation already allocations  rounds
  * with counting switched on, which slows the heap down and so comes last
  *
+ * Two processes of a pair measure in turns: one takes a sample while the other waits, so that both
+ * meet the same state of the machine within milliseconds (mf__turn_pass).
+ *
  * Several threads and open loops have timelines of their own (measure_threads.c, measure_rate.c).
  *
  * The time of a batch is the difference of two readings of the clock, less the cost of one reading,
@@ -28,6 +31,7 @@
 #include "base/heap.h"
 #include "fmt/hdr.h"
 #include "os/clock.h"
+#include "os/turn.h"
 
 #include <errno.h>
 #include <math.h>
@@ -206,6 +210,20 @@ uint64_t mf__phase_test(struct mf_bench *bench, int64_t now)
     return bench->batch == 0 ? 1 : 0;
 }
 
+void mf__turn_wait(struct mf_bench *bench)
+{
+    if (bench->shared->turns > 0 && mf_turn_wait(bench->shared->turns) < 0) {
+        bench->shared->turns = 0; /* the other one has ended, or never began */
+    }
+}
+
+void mf__turn_pass(struct mf_bench *bench)
+{
+    if (bench->shared->turns > 0) {
+        mf_turn_pass(bench->shared->turns);
+    }
+}
+
 void mf__timing_begins(struct mf_bench *bench)
 {
     struct measurement *shared = bench->shared;
@@ -269,7 +287,11 @@ static void *run_thread(void *context)
     struct mf_bench *bench = context;
     struct measurement *shared = bench->shared;
     bench->phase = first_phase(shared->plan);
+    if (!shared->plan->first_turn) {
+        mf__turn_wait(bench);
+    }
     shared->entry->function(bench);
+    mf__turn_pass(bench); /* for good */
     if (!bench->finished && !atomic_load(&shared->quit)) {
         mf__measure_fail(bench, BENCH_FAILED,
                          bench->batch == 0 && bench->iterations == 0
@@ -445,6 +467,7 @@ static void collect(struct measurement *shared, struct bench_measured *measured)
     measured->bytes = atomic_load(&shared->bytes);
     process->index = shared->plan->process_index;
     process->binary = 'A';
+    process->paired = shared->paired;
     process->mode = shared->mode;
     process->timer_cost_ns = shared->timer_cost_ns;
     process->steal_fraction = NAN;
@@ -527,6 +550,7 @@ int mf__measure(const struct bench_entry *entry, const struct bench_plan *plan,
         .bracket = bracket,
         .timer_cost_ns = mf__timer_cost_ns(),
         .mode = first_mode(plan),
+        .turns = plan->turns,
         .window_ns = (int64_t)(plan->measurement_seconds * 1e9 / plan->samples),
     };
     atomic_store(&shared.elements, entry->options.elements);

@@ -23,6 +23,9 @@ struct bench_plan {
     uint32_t process_index;
     bool test;              /* one iteration, nothing else */
     bool track_allocations; /* a pass of its own, after everything was timed */
+    bool in_turns;          /* with another process, which the socket at standard input leads to */
+    bool first_turn;        /* this one begins */
+    int turns;              /* that socket, when the child has taken it; 0: alone */
 };
 
 struct bench_measured {

@@ -43,6 +43,8 @@ struct mf_bench {
     uint64_t phase_iterations;
     double per_iteration_ns; /* wall time, pauses included, as the warm-up found it */
 
+    bool turn_taken; /* the caches are to be warmed again before the next sample */
+
     /* samples */
     struct bench_sample *samples; /* plan.samples of them */
     size_t sample_count, sample_target;
@@ -110,6 +112,8 @@ struct measurement {
     enum bench_status status;
     char message[256];
     atomic_uint_fast64_t elements, bytes;
+    int turns;   /* as of the plan; 0 when the other process has ended */
+    bool paired; /* all samples were taken in turns */
     struct resource_reading *before, *after; /* around the timed part */
     uint64_t timed_iterations;               /* between the two */
 };
@@ -125,6 +129,9 @@ measure_phase mf__phase_rate;
 uint64_t mf__phase_enter(struct mf_bench *bench, measure_phase *phase, int64_t now);
 /* The end, as the plan wants it: allocations are counted if they can be. */
 uint64_t mf__phase_after_timing(struct mf_bench *bench, int64_t now);
+/* Lets the other process of a pair measure, and waits until it is this one's turn again. */
+void mf__turn_pass(struct mf_bench *bench);
+void mf__turn_wait(struct mf_bench *bench);
 /* The timed part begins and ends, for the resources; by thread 0. */
 void mf__timing_begins(struct mf_bench *bench);
 void mf__timing_ends(struct mf_bench *bench);

@@ -13,6 +13,7 @@
                                  */
 #define OPERATIONS_SHARE 0.25   /* of the measurement time, for single operations */
 #define COUNTED_SHARE    0.1    /* of it, for counting allocations */
+#define REWARM_SHARE     0.1    /* of a sample, untimed, after the other's turn */
 #define COUNTED_MAX      100000 /* iterations of one round */
 
 static uint64_t phase_samples(struct mf_bench *bench, int64_t now);
@@ -28,6 +29,16 @@ static uint64_t at_least_one(double iterations)
     return iterations >= 1 ? iterations < 1e18 ? (uint64_t)iterations : (uint64_t)1e18 : 1;
 }
 
+/* Between samples the other process of a pair has its turn. */
+static void take_turns(struct mf_bench *bench)
+{
+    if (bench->shared->turns > 0) {
+        mf__turn_pass(bench);
+        mf__turn_wait(bench);
+        bench->turn_taken = true;
+    }
+}
+
 /* ---- warm-up ---- */
 
 /* Linear: sample k has k * d iterations, together as long as the measurement may take. Flat where
@@ -39,7 +50,9 @@ static void plan_samples(struct mf_bench *bench)
     const double n = plan->samples;
     const double steps = n * (n + 1) / 2;
     enum mf_bench_mode mode = plan->mode;
-    if (mode == MF_BENCH_AUTO) {
+    if (mode == MF_BENCH_AUTO && bench->shared->turns > 0) {
+        mode = MF_BENCH_FLAT; /* the samples of a pair must be alike */
+    } else if (mode == MF_BENCH_AUTO) {
         mode = steps <= 2 * total ? MF_BENCH_LINEAR : MF_BENCH_FLAT;
     }
     bench->shared->mode = mode;
@@ -86,9 +99,11 @@ uint64_t mf__phase_warm_up(struct mf_bench *bench, int64_t now)
     }
     bench->per_iteration_ns = fmax(elapsed / (double)bench->phase_iterations, 1e-3);
     plan_samples(bench);
+    take_turns(bench);
     mf__timing_begins(bench);
-    return mf__phase_enter(
-        bench, bench->shared->mode == MF_BENCH_LATENCY ? phase_latency : phase_samples, now);
+    return mf__phase_enter(bench,
+                           bench->shared->mode == MF_BENCH_LATENCY ? phase_latency : phase_samples,
+                           mf_clock_monotonic_ns(NULL));
 }
 
 /* ---- samples ---- */
@@ -111,6 +126,9 @@ static bool add_sample(struct mf_bench *bench, uint64_t iterations, double time_
 static uint64_t after_samples(struct mf_bench *bench, int64_t now)
 {
     mf__timing_ends(bench);
+    bench->shared->paired = bench->shared->turns > 0;
+    take_turns(bench);
+    now = mf_clock_monotonic_ns(NULL);
     const bool have_operations = bench->latency->count > 0;
     return have_operations ? mf__phase_after_timing(bench, now)
                            : mf__phase_enter(bench, mf__phase_operations, now);
@@ -118,7 +136,9 @@ static uint64_t after_samples(struct mf_bench *bench, int64_t now)
 
 static uint64_t phase_samples(struct mf_bench *bench, int64_t now)
 {
-    if (bench->batch != 0) {
+    if (bench->batch != 0 && bench->turn_taken) {
+        bench->turn_taken = false; /* that was for the caches */
+    } else if (bench->batch != 0) {
         if (!add_sample(bench, bench->batch, bench->elapsed_ns)) {
             return 0;
         }
@@ -128,6 +148,10 @@ static uint64_t phase_samples(struct mf_bench *bench, int64_t now)
         if (bench->sample_count == bench->sample_target) {
             return after_samples(bench, now);
         }
+        take_turns(bench);
+    }
+    if (bench->turn_taken) {
+        return at_least_one((double)bench->sample_iterations * REWARM_SHARE);
     }
     return bench->linear ? bench->sample_iterations * (bench->sample_count + 1)
                          : bench->sample_iterations;
@@ -153,6 +177,7 @@ static uint64_t phase_latency(struct mf_bench *bench, int64_t now)
             if (bench->sample_count == bench->sample_target) {
                 return after_samples(bench, now);
             }
+            take_turns(bench);
         }
     }
     return 1;

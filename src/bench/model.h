@@ -37,6 +37,8 @@ struct bench_process {
         binary; /* 'A' (the one under test) or 'B' (the one compared with, in an interleaved run) */
     struct bench_sample *samples;
     size_t sample_count;
+    bool paired; /* each sample directly before or after the same one of the other binary's process
+                  */
     /* HDR histogram of single operations, in latency, rate and per-operation modes; NULL otherwise.
      * Opaque here: fmt/hdr.h. With a rate, `service` counts from the actual starts, `latency` from
      * the intended. */
@@ -105,6 +107,7 @@ struct bench_result {
     char *name; /* suite::group/name/parameter, with /threads:N when it has threads */
     char *unit; /* "ns" */
     char suite[BENCH_SUITE_LEN];
+    char fingerprint[17]; /* of the environment in which it was measured */
     enum bench_status status;
     char *message;                   /* of failure or skip, or NULL */
     struct mf_bench_options options; /* its strings are the result's own, arrays are NULL */

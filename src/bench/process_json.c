@@ -92,6 +92,7 @@ void mf__process_json_write(struct mf_json *json, const struct bench_process *pr
     mf_json_key_uint(json, "index", process->index);
     mf_json_key_string(json, "binary", binary);
     mf_json_key_string(json, "mode", mf__mode_name(process->mode));
+    mf_json_key_bool(json, "paired", process->paired);
     mf_json_key_double(json, "timer_cost_ns", process->timer_cost_ns);
     write_samples(json, process);
     if (process->latency != NULL) {
@@ -262,6 +263,9 @@ static int read_head(struct mf_json_node object, struct bench_process *process,
     }
     if (rc == 0) {
         rc = mf__mode_parse(mode, &process->mode, err);
+    }
+    if (rc == 0) {
+        rc = mf_json_get_bool(object, "paired", &process->paired, err);
     }
     if (rc == 0) {
         rc = mf_json_get_double(object, "timer_cost_ns", &process->timer_cost_ns, err);

@@ -3,7 +3,7 @@
  * process_json.h -- one measured process as JSON, on the way from child to parent and in stored
  * samples:
  *
- *   {"index": 0, "binary": "A", "mode": "linear", "timer_cost_ns": 20.0,
+ *   {"index": 0, "binary": "A", "mode": "linear", "paired": false, "timer_cost_ns": 20.0,
  *    "samples": {"iterations": [10, 20], "times_ns": [52.0, 101.5]},
  *    "latency": {"count": 2, "min_ns": 4, "max_ns": 6, "sum_ns": 10.0, "buckets": [4, 1, 6, 1]},
  *    "service": {...}, "resources": {"allocations_per_op": 0.0}, "counters": {"fsyncs": 1.0},

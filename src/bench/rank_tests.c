@@ -238,6 +238,85 @@ bool mf__sign_interval(const double *differences, size_t n, double level, double
     return true;
 }
 
+/* --- signed ranks */
+
+#define SIGNED_SUM_MAX (RANKED_MAX * (RANKED_MAX + 1)) /* of all ranks, doubled */
+
+/* Of all 2^n ways to give signs to these doubled ranks, the part whose positive ones sum to at most
+ * `sum`. */
+static double signed_at_most(const unsigned *doubled_ranks, size_t n, unsigned sum)
+{
+    double ways[SIGNED_SUM_MAX + 1] = {1};
+    unsigned highest = 0;
+    for (size_t i = 0; i < n; i++) {
+        highest += doubled_ranks[i];
+        for (unsigned s = highest; s >= doubled_ranks[i]; s--) {
+            ways[s] += ways[s - doubled_ranks[i]];
+        }
+    }
+    double total = 0;
+    for (unsigned s = 0; s <= sum && s <= highest; s++) {
+        total += ways[s];
+    }
+    return ldexp(total, -(int)n);
+}
+
+double mf__signed_rank(const double *differences, size_t n)
+{
+    unsigned ranks[RANKED_MAX] = {0};
+    double values[RANKED_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (differences[i] != 0 && count == RANKED_MAX) {
+            return NAN;
+        }
+        if (differences[i] != 0) {
+            values[count++] = differences[i];
+        }
+    }
+    unsigned positive = 0;
+    unsigned negative = 0;
+    for (size_t i = 0; i < count; i++) {
+        unsigned below = 0;
+        unsigned same = 0;
+        for (size_t k = 0; k < count; k++) {
+            below += fabs(values[k]) < fabs(values[i]);
+            same += fabs(values[k]) == fabs(values[i]);
+        }
+        ranks[i] = 2 * below + same + 1; /* twice the mean rank */
+        *(values[i] > 0 ? &positive : &negative) += ranks[i];
+    }
+    const double p = 2 * signed_at_most(ranks, count, positive < negative ? positive : negative);
+    return count == 0 || p > 1 ? 1 : p;
+}
+
+bool mf__signed_rank_interval(const double *differences, size_t n, double level, double *scratch,
+                              double *ret_shift, struct bench_interval *ret_interval)
+{
+    size_t pairs = 0;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = i; k < n; k++) {
+            scratch[pairs++] = (differences[i] + differences[k]) / 2;
+        }
+    }
+    mf__sort_doubles(scratch, pairs);
+    *ret_shift = mf__quantile_sorted(scratch, pairs, 0.5);
+    unsigned ranks[RANKED_MAX] = {0};
+    size_t outside = 0;
+    for (size_t i = 0; i < n && n <= RANKED_MAX; i++) {
+        ranks[i] = 2 * (unsigned)(i + 1);
+    }
+    while (n <= RANKED_MAX && outside < pairs / 2 &&
+           signed_at_most(ranks, n, 2 * (unsigned)outside) <= (1 - level) / 2) {
+        outside++;
+    }
+    if (outside == 0) {
+        return false;
+    }
+    *ret_interval = (struct bench_interval){level, scratch[outside - 1], scratch[pairs - outside]};
+    return true;
+}
+
 int mf__holm(double *p_values, size_t n)
 {
     size_t *order = mf_malloc(n * sizeof *order);

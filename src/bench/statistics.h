@@ -68,6 +68,16 @@ double mf__sign_test(const double *differences, size_t n);
  * %). */
 bool mf__sign_interval(const double *differences, size_t n, double level, double *scratch_n,
                        struct bench_interval *ret_interval);
+/* Wilcoxon's signed-rank test of paired differences, two-sided, exact with ties; zero differences
+ * are left out. n <= 64, NaN beyond. Sharper than the sign test where differences lie symmetrically
+ * around their middle, as those of pairs do whose members could be exchanged. */
+double mf__signed_rank(const double *differences, size_t n);
+/* The estimate and interval of the difference that belong to it (Hodges and Lehmann 1963): median
+ * and order statistics of the means of all pairs of differences. scratch: n (n + 1) / 2. The
+ * interval is false when n is too small (< 6 at 95 %); the estimate is given for every n >= 1. */
+bool mf__signed_rank_interval(const double *differences, size_t n, double level, double *scratch,
+                              double *ret_shift, struct bench_interval *ret_interval);
+
 /* Holm's adjustment (1979), in place: reject where the adjusted p is below alpha. NaN stays NaN. */
 int mf__holm(double *p_values, size_t n);
 

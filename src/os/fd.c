@@ -35,6 +35,12 @@ int mf_fd_set_close_on_exec(int descriptor)
     return fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0 ? -errno : 0;
 }
 
+int mf_fd_null(void)
+{
+    const int descriptor = open("/dev/null", O_RDWR | O_CLOEXEC);
+    return descriptor >= 0 ? descriptor : -errno;
+}
+
 bool mf_fd_is_terminal(int descriptor)
 {
     return isatty(descriptor) == 1;

@@ -163,6 +163,30 @@ static void signs(void **state)
     assert_false(mf__sign_interval(up, 5, 0.95, scratch, &interval));
 }
 
+static void signed_ranks(void **state)
+{
+    (void)state;
+    const double up[] = {1, 2, 3, 4, 5, 6, 7, 8};
+    const double two_down[] = {-1, -2, 3, 4, 5, 6, 7, 8};    /* W = 3 */
+    const double ten[] = {-1, -2, -5, 3, 4, 6, 7, 8, 9, 10}; /* W = 8 */
+    const double tied[] = {1, 1, 1, -1};
+    double scratch[64];
+    double shift = 0;
+    struct bench_interval interval;
+    assert_near(mf__signed_rank(up, 8), 2.0 / 256, 1e-12);
+    assert_near(mf__signed_rank(two_down, 8), 2.0 * 5 / 256, 1e-12);
+    assert_near(mf__signed_rank(ten, 10), 2.0 * 25 / 1024, 1e-12); /* tables: 0.0488 */
+    assert_near(mf__signed_rank(tied, 4), 2.0 * 5 / 16, 1e-12);    /* as the sign test */
+    assert_near(mf__signed_rank(up, 0), 1, 0);
+    /* n = 8 at 95 %: the 4th of the 36 means from either end. */
+    assert_true(mf__signed_rank_interval(up, 8, 0.95, scratch, &shift, &interval));
+    assert_near(shift, 4.5, 1e-12);
+    assert_near(interval.lower_bound, 2, 1e-12); /* 1 1.5 2 2 .. */
+    assert_near(interval.upper_bound, 7, 1e-12);
+    assert_false(mf__signed_rank_interval(up, 5, 0.95, scratch, &shift, &interval));
+    assert_near(shift, 3, 1e-12);
+}
+
 static void holm(void **state)
 {
     (void)state;
@@ -219,6 +243,7 @@ int main(void)
         cmocka_unit_test(mann_whitney_exact),
         cmocka_unit_test(shift_with_interval),
         cmocka_unit_test(signs),
+        cmocka_unit_test(signed_ranks),
         cmocka_unit_test(holm),
         cmocka_unit_test(change_points),
         cmocka_unit_test(density_is_one_in_all),

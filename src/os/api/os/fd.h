@@ -15,6 +15,8 @@
 void mf_fd_close(int *descriptor); /* closes unless it is negative, and sets it to -1 */
 int mf_fd_set_nonblocking(int descriptor);
 int mf_fd_set_close_on_exec(int descriptor);
+/* /dev/null for reading and writing, close-on-exec. Returns the descriptor. */
+int mf_fd_null(void);
 bool mf_fd_is_terminal(int descriptor);
 /* Closed, or one of the stand-ins for closed standard descriptors: /dev/null opened the wrong way.
  */
