@@ -88,15 +88,30 @@ static const struct cli_option list_options[] = {
     BENCH_SELECT_KEYS(OPTION){.name = NULL},
 };
 
+static const struct cli_option compare_options[] = {
+    BENCH_SELECT_KEYS(OPTION) BENCH_MEASURE_KEYS(OPTION) BENCH_COMPARE_KEYS(OPTION)
+        BENCH_OUTPUT_KEYS(OPTION){.name = NULL},
+};
+
+static const struct cli_option report_options[] = {
+    BENCH_SELECT_KEYS(OPTION) BENCH_COMPARE_KEYS(OPTION) BENCH_OUTPUT_KEYS(OPTION){.name = NULL},
+};
+
+static const struct cli_option history_options[] = {
+    BENCH_HISTORY_KEYS(OPTION) BENCH_OUTPUT_KEYS(OPTION){.name = NULL},
+};
+
+#define EXIT_CODES                                                                                 \
+    "Exit codes: 0 good, 1 a benchmark failed, 3 slower than the baseline or a target missed, "    \
+    "4 inconclusive, 5 no baseline, 64 the command line or the configuration is wrong."
+
 static const struct cli_verb bench_run = {
     .name = "run",
     .summary = "Measure benchmarks",
     .description =
         "Each benchmark is measured in several processes of its own, interleaved at random. "
         "Settings come from the command line, from variables MF_BENCH_NAME, from benchmark.toml, "
-        "from the benchmark itself, in this order.\n\n"
-        "Exit codes: 0 good, 1 a benchmark failed, 3 slower than the baseline or a target missed, "
-        "4 inconclusive, 5 no baseline, 64 the command line or the configuration is wrong.",
+        "from the benchmark itself, in this order.\n\n" EXIT_CODES,
     .options = run_options,
     .operands = FILTER,
     .examples =
@@ -125,6 +140,84 @@ static const struct cli_verb bench_list = {
     .run = run,
 };
 
+static const struct cli_verb bench_compare = {
+    .name = "compare",
+    .summary = "Compare two programs, or two files of results",
+    .description =
+        "Programs are measured in turns, so that even a busy machine tells a difference of 1 "
+        "percent; results that were stored are compared as they are.\n\n" EXIT_CODES,
+    .options = compare_options,
+    .operands =
+        (const struct cli_operand[]){
+            {.name = "BEFORE", .help = "A benchmark program, a file of --json, or a revision"},
+            {.name = "NOW", .help = "A benchmark program, or a file of --json"},
+            {.name = "FILTER",
+             .optional = true,
+             .repeated = true,
+             .help = "Part of a name, or a pattern for all of it"},
+            {.name = NULL},
+        },
+    .examples =
+        (const struct cli_example[]){
+            {"mayfly bench compare old/bench_store new/bench_store", "Measures both."},
+            {"mayfly bench compare monday.json friday.json", "What has changed in between."},
+            {.command = NULL},
+        },
+    .has_json = true,
+    .run = run,
+};
+
+static const struct cli_verb bench_report = {
+    .name = "report",
+    .summary = "Print the results of the last run again",
+    .options = report_options,
+    .operands = FILTER,
+    .examples =
+        (const struct cli_example[]){
+            {"mayfly bench report --output-format html --output report.html",
+             "The last run as a page."},
+            {"mayfly bench report --load-baseline main", "Stored results."},
+            {.command = NULL},
+        },
+    .has_json = true,
+    .run = run,
+};
+
+static const struct cli_verb bench_history = {
+    .name = "history",
+    .summary = "Show how results have changed from commit to commit",
+    .description = "Reads what `mayfly bench run --record` has added, and marks where the level of "
+                   "a benchmark has changed.",
+    .options = history_options,
+    .operands = FILTER,
+    .examples =
+        (const struct cli_example[]){
+            {"mayfly bench history stream", "The trend of the benchmarks with that in their name."},
+            {.command = NULL},
+        },
+    .has_json = true,
+    .run = run,
+};
+
+static const struct cli_verb bench_gate = {
+    .name = "gate",
+    .summary = "Fail when something has become slower, or misses a target",
+    .description =
+        "For continuous integration: as `run`, with something to compare with (--compare, "
+        "--baseline) or targets in benchmark.toml. Call it directly and not through make, which "
+        "turns every exit code into 2.\n\n" EXIT_CODES,
+    .options = run_options,
+    .operands = FILTER,
+    .examples =
+        (const struct cli_example[]){
+            {"mayfly bench gate --compare origin/main", "Builds it there, and measures both."},
+            {"mayfly bench gate --baseline main", "Against stored results."},
+            {.command = NULL},
+        },
+    .has_json = true,
+    .run = run,
+};
+
 const struct cli_verb verb_bench = {
     .name = "bench",
     .section = "Measuring",
@@ -137,6 +230,10 @@ const struct cli_verb verb_bench = {
         (const struct cli_verb *const[]){
             &bench_run,
             &bench_list,
+            &bench_compare,
+            &bench_report,
+            &bench_history,
+            &bench_gate,
             NULL,
         },
 };

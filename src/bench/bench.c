@@ -15,7 +15,7 @@
  * the words bench_runner.c        which child is started when: random interleaving, pairs of two
  * binaries bench_estimate.c      from processes to estimates with intervals (statistics.c,
  * rank_tests.c) bench_compare.c       verdicts; bench_gate.c: targets, bands and the exit code
- *   bench_store.c         baselines and the history on disk; run_json.c the format
+ *   baseline_store.c         baselines and the history on disk; run_json.c the format
  *   bench_config.c        command line over environment over benchmark.toml over registration
  *   bench_command.c       the commands; report_*.c what they print
  *

@@ -15,6 +15,14 @@
 const struct command_entry mf__commands[] = {
     {"run", BENCH_EVERY, "[FILTER]...", "Measure benchmarks", mf__command_run},
     {"list", BENCH_SELECT, "[FILTER]...", "List benchmarks", mf__command_list},
+    {"compare", BENCH_SELECT | BENCH_MEASURE | BENCH_COMPARE | BENCH_OUTPUT,
+     "BEFORE NOW [FILTER]...", "Compare two programs, or two files of results",
+     mf__command_compare},
+    {"report", BENCH_SELECT | BENCH_COMPARE | BENCH_OUTPUT, "[FILTER]...",
+     "Print the results of the last run again", mf__command_report_stored},
+    {"history", BENCH_HISTORY | BENCH_OUTPUT, "[FILTER]...",
+     "Show how results have changed from commit to commit", mf__command_history},
+    {"gate", BENCH_EVERY, "[FILTER]...", "Fail when something has become slower", mf__command_gate},
     {NULL, 0, NULL, NULL, NULL},
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench_compare.c -- see compare.h.
+ * bench_compare.c -- see verdicts.h.
  *
  * Interleaved. The k-th processes of both programs are a pair; its figure is the logarithm of how
  * much longer the one took: where they took turns the median over their samples of ln(a_i / b_i),
@@ -19,7 +19,7 @@
  * significant. IMPROVED: the same on the other side. SAME: the interval lies within the threshold.
  * Everything else is INCONCLUSIVE.
  */
-#include "compare.h"
+#include "verdicts.h"
 #include "statistics.h"
 
 #include "base/fail.h"
@@ -139,12 +139,12 @@ static double estimate_ratio(struct bench_comparison *comparison, struct figures
         const size_t n = figures->a_count;
         (void)mf__signed_rank_interval(figures->a, n, level, scratch, &shift, &interval);
         comparison->p_value = mf__signed_rank(figures->a, n);
-        error = mf__std_dev(figures->a, n) / sqrt((double)n);
+        error = mf__median_abs_dev(figures->a, n, scratch) / sqrt((double)n);
     } else {
         const size_t n = figures->a_count;
         const size_t m = figures->b_count;
-        const double spread_a = mf__std_dev(figures->a, n);
-        const double spread_b = mf__std_dev(figures->b, m);
+        const double spread_a = mf__median_abs_dev(figures->a, n, scratch);
+        const double spread_b = mf__median_abs_dev(figures->b, m, scratch);
         (void)mf__hodges_lehmann(figures->a, n, figures->b, m, level, scratch, &shift, &interval);
         comparison->p_value = mf__mann_whitney(figures->a, n, figures->b, m);
         error = sqrt(spread_a * spread_a / (double)n + spread_b * spread_b / (double)m);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bench_gate.c -- targets and bands, and what a run comes to: the exit code. See compare.h. */
+ * bench_gate.c -- targets and bands, and what a run comes to: the exit code. See verdicts.h. */
 #include "bench_report.h"
-#include "compare.h"
+#include "verdicts.h"
 #include "filter.h"
 
 #include "base/fail.h"

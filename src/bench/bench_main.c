@@ -72,6 +72,9 @@ static void help_key(enum bench_key key)
 
 static bool key_applies(enum bench_key key, unsigned groups)
 {
+    if (key == BENCH_KEY_results_dir) {
+        return (groups & (BENCH_COMPARE | BENCH_HISTORY)) != 0;
+    }
     switch (key) {
 #define X(identifier, ...) case BENCH_KEY_##identifier:
         BENCH_SELECT_KEYS(X)

@@ -17,6 +17,7 @@
 #include "base/heap.h"
 #include "base/rng.h"
 #include "os/clock.h"
+#include "os/thread.h"
 
 #include <errno.h>
 #include <math.h>
@@ -91,9 +92,12 @@ static bool can_take_turns(const struct bench_plan *plan)
     return plan->threads == 1 && plan->rate_per_second == 0 && !plan->test;
 }
 
-/* Many short samples instead of few long ones: each is compared with the one beside it. */
-static void plan_turns(struct bench_plan *plan, bool first)
+/* Many short samples instead of few long ones: each is compared with the one beside it. Both
+ * processes stay on one processor, as they never run at once; two may be loaded differently. */
+static void plan_turns(struct bench_request *request, bool first, int cpu)
 {
+    struct bench_plan *plan = &request->plan;
+    request->cpu = request->cpu >= 0 ? request->cpu : cpu;
     const double wanted = plan->measurement_seconds / TURN_SECONDS;
     plan->samples = (uint32_t)fmin(fmax(plan->samples, wanted), TURN_SAMPLES_MAX);
     plan->in_turns = true;
@@ -384,12 +388,13 @@ static int start_stress(struct runner *runner, const struct bench_case *one, int
 
 static int run_sides(struct side *sides, size_t count, bool other_first, struct mf_errinfo *err)
 {
+    const int cpu = mf_thread_nth_cpu(sides[0].request.plan.process_index);
     if (count == 1) {
         return run_alone(&sides[0], err);
     }
     if (can_take_turns(&sides[0].request.plan) && can_take_turns(&sides[1].request.plan)) {
-        plan_turns(&sides[0].request.plan, !other_first);
-        plan_turns(&sides[1].request.plan, other_first);
+        plan_turns(&sides[0].request, !other_first, cpu);
+        plan_turns(&sides[1].request, other_first, cpu);
         return run_in_turns(sides, err);
     }
     const int rc = run_alone(&sides[other_first], err);

@@ -21,6 +21,10 @@ struct command {
 typedef int command_function(struct command *command);
 command_function mf__command_run;
 command_function mf__command_list;
+command_function mf__command_gate;
+command_function mf__command_history;
+command_function mf__command_compare;
+command_function mf__command_report_stored;
 
 struct command_entry {
     const char *name;

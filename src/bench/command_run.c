@@ -1,136 +1,189 @@
 /* SPDX-License-Identifier: Apache-2.0
- * command_run.c -- the commands run and list. */
+ * command_run.c -- the commands run, gate, compare, report and list. */
 #include "command_private.h"
-#include "estimate.h"
-#include "runner.h"
+#include "run_json.h"
+#include "session.h"
+#include "store_baseline.h"
 
 #include "base/fail.h"
-#include "os/clock.h"
-#include "os/fd.h"
+#include "base/heap.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#define PROGRESS_AFTER_SECONDS 2.0
-
-/* ---- progress ---- */
-
-struct progress_line {
-    bool shown;
-    bool wanted; /* standard error is a terminal */
-};
-
-static void show_progress(void *context, size_t done, size_t total, const char *name,
-                          double left_seconds)
+/* Judges, keeps and prints what the session has. Returns the exit code. */
+static int conclude(struct session *session, bool measured)
 {
-    struct progress_line *line = context;
-    if (line->wanted && (line->shown || left_seconds > PROGRESS_AFTER_SECONDS)) {
-        line->shown = true;
-        fprintf(stderr, "\r\x1b[K%zu/%zu  %.0f s left  %.100s", done, total, left_seconds, name);
-        fflush(stderr);
+    int rc = mf__session_judge(session);
+    if (rc == 0 && measured) {
+        rc = mf__session_keep(session);
     }
+    return rc < 0 ? rc : mf__session_report(session);
 }
 
-static void hide_progress(struct progress_line *line)
+static int measure_and_conclude(struct session *session)
 {
-    if (line->shown) {
-        fputs("\r\x1b[K", stderr);
+    struct command *command = session->command;
+    int rc = mf__command_open_signals(command);
+    if (rc == 0) {
+        rc = mf__session_reference(session);
     }
-}
-
-/* ---- run ---- */
-
-static int estimate_all(struct command *command, struct bench_run *run)
-{
-    const struct bench_config *config = &command->config;
-    const struct bench_value *percentiles = mf__config_value(config, NULL, BENCH_KEY_percentiles);
-    const struct estimate_settings settings = {
-        .resamples = (size_t)mf__config_number(config, NULL, BENCH_KEY_nresamples),
-        .confidence_level = mf__config_number(config, NULL, BENCH_KEY_confidence_level),
-        .seed = run->seed,
-        .percentiles = percentiles->numbers,
-        .percentile_count = percentiles->number_count,
-    };
-    int rc = 0;
-    for (size_t i = 0; i < run->result_count && rc == 0; i++) {
-        rc = mf__estimate(&run->results[i], &settings, &command->err);
+    if (rc == 0) {
+        rc = mf__session_measure(session);
     }
-    return rc;
-}
-
-static int find_cases(struct command *command, struct bench_cases *ret_cases)
-{
-    struct bench_filter filter;
-    mf__command_filter(command, &filter);
-    return mf__cases_find(&command->config, command->line->own, &filter,
-                          command->has_signals ? &command->signals : NULL, ret_cases,
-                          &command->err);
-}
-
-static bool any_failed(const struct bench_run *run)
-{
-    for (size_t i = 0; i < run->result_count; i++) {
-        if (run->results[i].status == BENCH_FAILED) {
-            return true;
-        }
+    mf__command_close_signals(command);
+    if (rc == -EINTR && session->signal != 0) { /* before anything was measured */
+        mf__command_note(command, "%s", command->err.msg);
+        return 128 + session->signal;
     }
-    return false;
+    return rc < 0 ? rc : conclude(session, true);
 }
 
-static int measure(struct command *command, const struct bench_cases *cases,
-                   struct bench_run *ret_run, int *ret_signal)
+/* Stored results instead of measured ones. */
+static int load_and_conclude(struct session *session, const char *name)
 {
-    struct progress_line line = {.wanted = mf_fd_is_terminal(STDERR_FILENO)};
-    const struct bench_progress progress = {show_progress, &line};
-    const struct runner_job job = {
-        .config = &command->config,
-        .cases = cases,
-        .signals = &command->signals,
-        .progress = &progress,
-    };
-    int rc = mf__runner_run(&job, ret_run, NULL, ret_signal, &command->err);
-    hide_progress(&line);
-    return rc;
+    struct command *command = session->command;
+    int rc =
+        strcmp(name, BENCH_BASELINE_LATEST) == 0 ? 0 : mf__baseline_check_name(name, &command->err);
+    if (rc == 0) {
+        rc = mf__baseline_load(mf__config_text(&command->config, BENCH_KEY_target_dir), name,
+                               &session->filter, &session->run, &command->err);
+    }
+    if (rc == 0 && session->run.result_count == 0) {
+        mf__command_note(command, "there is no baseline %s of these benchmarks", name);
+        return BENCH_EXIT_NO_BASELINE;
+    }
+    if (rc == 0) {
+        rc = mf__session_reference(session);
+    }
+    if (rc == 0 && session->has_others) {
+        rc = mf_fail(&command->err, MF_ESYNTAX,
+                     "stored results can be compared with stored ones only, not with a program");
+    }
+    return rc < 0 ? rc : conclude(session, false);
 }
 
 int mf__command_run(struct command *command)
 {
-    struct bench_cases cases = {0};
-    struct bench_run run = {0};
-    int signal = 0;
+    struct session session;
+    mf__session_begin(&session, command);
+    const char *load = mf__config_text(&command->config, BENCH_KEY_load_baseline);
+    const int rc =
+        load != NULL ? load_and_conclude(&session, load) : measure_and_conclude(&session);
+    mf__session_end(&session);
+    return rc;
+}
+
+int mf__command_report_stored(struct command *command)
+{
+    struct session session;
+    mf__session_begin(&session, command);
+    const char *load = mf__config_text(&command->config, BENCH_KEY_load_baseline);
+    const int rc = load_and_conclude(&session, load != NULL ? load : BENCH_BASELINE_LATEST);
+    mf__session_end(&session);
+    return rc;
+}
+
+int mf__command_gate(struct command *command)
+{
+    const struct bench_config *config = &command->config;
+    const bool reference = mf__config_text(config, BENCH_KEY_compare) != NULL ||
+                           mf__config_text(config, BENCH_KEY_baseline) != NULL ||
+                           mf__config_text(config, BENCH_KEY_baseline_lenient) != NULL;
+    if (mf__config_flag(config, BENCH_KEY_quick) || mf__config_flag(config, BENCH_KEY_test)) {
+        return mf_fail(&command->err, MF_ESYNTAX, "a gate needs a full run, not --quick or --test");
+    }
+    if (!reference && config->target_count == 0) {
+        return mf_fail(&command->err, MF_ESYNTAX,
+                       "a gate needs something to hold against: --compare REV, --baseline NAME, or "
+                       "targets in " BENCH_CONFIG_FILE);
+    }
+    return mf__command_run(command);
+}
+
+/* ---- compare BEFORE NOW ---- */
+
+/* The second operand as what is measured, or read. */
+static int take_now(struct session *session, const char *text)
+{
+    struct command *command = session->command;
+    enum reference_kind kind;
+    int rc = mf__reference_kind(text, &kind, &command->err);
+    if (rc == 0 && kind == REFERENCE_RESULTS) {
+        rc = mf__run_load(text, &session->run, &command->err);
+    } else if (rc == 0 && kind == REFERENCE_PROGRAM) {
+        rc = mf__cases_of_program(&command->config, text, &session->filter, &command->signals,
+                                  &session->cases, &command->err);
+        if (rc == 0 && session->cases.case_count == 0) {
+            rc = mf_fail(&command->err, MF_ENOTFOUND, "no benchmark of %s matches", text);
+        }
+    } else if (rc == 0) {
+        rc = mf_fail(&command->err, MF_ENOTFOUND,
+                     "'%.200s' is neither a file of results nor a benchmark program", text);
+    }
+    return rc;
+}
+
+static void keep_matching(const struct bench_filter *filter, struct bench_run *run)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < run->result_count; i++) {
+        if (mf__filter_matches(filter, run->results[i].name)) {
+            run->results[kept++] = run->results[i];
+        } else {
+            mf__bench_result_free(&run->results[i]);
+        }
+    }
+    run->result_count = kept;
+}
+
+static int compare(struct session *session, const char *now)
+{
+    struct command *command = session->command;
     int rc = mf__command_open_signals(command);
     if (rc == 0) {
-        rc = find_cases(command, &cases);
-    }
-    if (rc == 0 && cases.case_count == 0) {
-        rc = mf_fail(&command->err, MF_ENOTFOUND, "no benchmark matches");
+        rc = take_now(session, now);
     }
     if (rc == 0) {
-        rc = measure(command, &cases, &run, &signal);
+        rc = mf__session_reference(session);
+    }
+    const bool measures = session->cases.case_count > 0;
+    if (rc == 0 && session->has_others && !measures) {
+        rc = mf_fail(&command->err, MF_ESYNTAX,
+                     "a program can be compared with a program, and results with results");
+    }
+    if (rc == 0 && measures) {
+        rc = mf__session_measure(session);
     }
     mf__command_close_signals(command);
+    if (rc == -EINTR && session->signal != 0) {
+        mf__command_note(command, "%s", command->err.msg);
+        return 128 + session->signal;
+    }
+    if (rc == 0 && !measures) {
+        keep_matching(&session->filter, &session->run);
+    }
+    return rc < 0 ? rc : conclude(session, measures);
+}
+
+int mf__command_compare(struct command *command)
+{
+    if (command->line->operand_count < 2) {
+        return mf_fail(&command->err, MF_ESYNTAX,
+                       "compare needs two operands: BEFORE (results, a program or a revision) and "
+                       "NOW (results or a program)");
+    }
+    struct session session;
+    mf__session_begin(&session, command);
+    session.filter.patterns += 2;
+    session.filter.pattern_count -= 2;
+    int rc = mf__config_set(&command->config, BENCH_KEY_compare, command->line->operands[0],
+                            BENCH_FROM_COMMAND_LINE, &command->err);
     if (rc == 0) {
-        rc = estimate_all(command, &run);
+        rc = compare(&session, command->line->operands[1]);
     }
-    if (rc == 0) {
-        const struct bench_report report = {
-            .run = &run,
-            .style = mf__config_text(&command->config, BENCH_KEY_style),
-            .colored = command->line->colored,
-            .columns = command->line->columns,
-        };
-        rc = mf__command_report(command, &report);
-    }
-    if (rc == 0 && signal != 0) {
-        mf__command_note(command, "interrupted; what is shown is incomplete");
-        rc = 128 + signal;
-    } else if (rc == 0) {
-        rc = any_failed(&run) ? BENCH_EXIT_FAILED : BENCH_EXIT_OK;
-    }
-    mf__bench_run_free(&run);
-    mf__cases_free(&cases);
+    mf__session_end(&session);
     return rc;
 }
 
@@ -138,8 +191,11 @@ int mf__command_run(struct command *command)
 
 int mf__command_list(struct command *command)
 {
+    struct bench_filter filter;
     struct bench_cases cases = {0};
-    const int rc = find_cases(command, &cases);
+    mf__command_filter(command, &filter);
+    const int rc =
+        mf__cases_find(&command->config, command->line->own, &filter, NULL, &cases, &command->err);
     for (size_t i = 0; rc == 0 && i < cases.case_count; i++) {
         puts(cases.cases[i].name);
     }

@@ -6,7 +6,7 @@
  *
  *   config (bench_config.c)  ->  plan, child processes (bench_runner.c, bench_child.c)  ->
  * bench_run bench_run -> estimates (bench_estimate.c, on statistics.h) -> reports (report_*.c),
- * store (bench_store.c), comparison and verdicts (bench_compare.c), history (bench_history.c)
+ * store (baseline_store.c), comparison and verdicts (bench_compare.c), history (bench_history.c)
  */
 #ifndef BENCH_MODEL_H
 #define BENCH_MODEL_H

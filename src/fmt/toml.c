@@ -75,8 +75,7 @@ __attribute__((format(printf, 2, 3))) static int wrong(struct parser *parser, co
 {
     va_list arguments;
     va_start(arguments, format);
-    const int rc =
-        complain(parser->document->origin, here(parser), parser->err, format, arguments);
+    const int rc = complain(parser->document->origin, here(parser), parser->err, format, arguments);
     va_end(arguments);
     return rc;
 }
@@ -374,7 +373,7 @@ static bool parse_based(const char *digits, unsigned base, int64_t *ret)
     }
     for (const char *p = digits; *p != '\0'; p++) {
         const char lower = (char)(*p | 0x20);
-        const unsigned digit = *p >= '0' && *p <= '9'             ? (unsigned)(*p - '0')
+        const unsigned digit = *p >= '0' && *p <= '9'         ? (unsigned)(*p - '0')
                                : lower >= 'a' && lower <= 'f' ? (unsigned)(lower - 'a') + 10
                                                               : 99;
         if (digit >= base || value > (uint64_t)INT64_MAX / base) {
@@ -527,7 +526,8 @@ static int read_array(struct parser *parser, struct mf_toml_value *value)
     int rc = skip_gap(parser);
     bool closed = rc == 0 && take(parser, ']');
     while (rc == 0 && !closed) {
-        rc = at_end(parser) ? wrong(parser, "the array has no end") : add_item(parser, &items, &count);
+        rc = at_end(parser) ? wrong(parser, "the array has no end")
+                            : add_item(parser, &items, &count);
         rc = rc < 0 ? rc : skip_gap(parser);
         if (rc == 0 && take(parser, ',')) {
             rc = skip_gap(parser);
@@ -574,8 +574,7 @@ static int add_table(struct parser *parser, const char *name, struct mf_toml_pla
         document->table_capacity = capacity;
     }
     parser->table = &document->tables[document->head.table_count++];
-    *parser->table =
-        (struct mf_toml_table){.name = name, .place = place, .of_array = of_array};
+    *parser->table = (struct mf_toml_table){.name = name, .place = place, .of_array = of_array};
     return 0;
 }
 
@@ -593,7 +592,8 @@ static int read_header(struct parser *parser)
     if (rc < 0) {
         return rc;
     }
-    const char *name = keep(parser, mf_asprintf("%s%s%s", prefix, *prefix != '\0' ? "." : "", last));
+    const char *name =
+        keep(parser, mf_asprintf("%s%s%s", prefix, *prefix != '\0' ? "." : "", last));
     if (name == NULL) {
         return no_memory(parser);
     }

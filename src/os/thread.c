@@ -122,6 +122,22 @@ int mf_thread_pin(int cpu)
     return sched_setaffinity(0, sizeof set, &set) != 0 ? -errno : 0;
 }
 
+int mf_thread_nth_cpu(unsigned number)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) == 0) {
+        return 0;
+    }
+    number %= (unsigned)CPU_COUNT(&set);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET((size_t)cpu, &set) && number-- == 0) {
+            return cpu;
+        }
+    }
+    return 0;
+}
+
 void mf_thread_yield(void)
 {
     (void)sched_yield();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Any bytes as TOML: an error with a place in it, or a document that is whole. And as settings of the
- * laboratory. */
+ * Any bytes as TOML: an error with a place in it, or a document that is whole. And as settings of
+ * the laboratory. */
 #include "config_file.h"
 #include "fmt/toml.h"
 

@@ -29,8 +29,8 @@ static void precedence(void **state)
     assert_int_equal(mf__config_load_text(&config, text, strlen(text), "b.toml", &err), 0);
     unsetenv("MF_BENCH_PROCESSES");
     unsetenv("MF_BENCH_SAMPLE_SIZE");
-    assert_true(mf__config_number(&config, NULL, BENCH_KEY_sample_size) == 30); /* command line */
-    assert_true(mf__config_number(&config, NULL, BENCH_KEY_processes) == 5);    /* environment */
+    assert_true(mf__config_number(&config, NULL, BENCH_KEY_sample_size) == 30);  /* command line */
+    assert_true(mf__config_number(&config, NULL, BENCH_KEY_processes) == 5);     /* environment */
     assert_true(mf__config_number(&config, NULL, BENCH_KEY_nresamples) == 1000); /* file */
     assert_true(mf__config_number(&config, NULL, BENCH_KEY_warm_up_time) == 0.25);
     assert_true(mf__config_number(&config, NULL, BENCH_KEY_measurement_time) == 5); /* default */
@@ -190,14 +190,13 @@ static void mistakes_elsewhere(void **state)
     setenv("MF_BENCH_SAMPEL_SIZE", "1", 1);
     assert_int_equal(mf__config_load(&config, NULL, 0, &err), MF_ESYNTAX);
     assert_string_equal(
-        err.msg,
-        "the environment has MF_BENCH_SAMPEL_SIZE, which is no setting of the laboratory");
+        err.msg, "the environment has MF_BENCH_SAMPEL_SIZE, which is no setting of the laboratory");
     unsetenv("MF_BENCH_SAMPEL_SIZE");
     mf__config_free(&config);
     setenv("MF_BENCH_SEED", "0xg", 1);
     assert_int_equal(mf__config_load(&config, NULL, 0, &err), MF_ESYNTAX);
-    assert_string_equal(err.msg,
-                        "the environment's MF_BENCH_SEED: '0xg' is no hexadecimal number of 64 bits");
+    assert_string_equal(
+        err.msg, "the environment's MF_BENCH_SEED: '0xg' is no hexadecimal number of 64 bits");
     unsetenv("MF_BENCH_SEED");
     mf__config_free(&config);
     const struct bench_word file = {"config", "/nonexistent/b.toml"};
@@ -223,12 +222,9 @@ static void seeds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(precedence),
-        cmocka_unit_test(shorthand_tables),
-        cmocka_unit_test(suites_and_targets),
-        cmocka_unit_test(mistakes_in_the_file),
-        cmocka_unit_test(mistakes_elsewhere),
-        cmocka_unit_test(seeds),
+        cmocka_unit_test(precedence),         cmocka_unit_test(shorthand_tables),
+        cmocka_unit_test(suites_and_targets), cmocka_unit_test(mistakes_in_the_file),
+        cmocka_unit_test(mistakes_elsewhere), cmocka_unit_test(seeds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

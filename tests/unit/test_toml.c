@@ -136,9 +136,8 @@ static void errors(void **state)
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct mf_toml *toml = NULL;
         struct mf_errinfo err = {0};
-        assert_int_equal(
-            mf_toml_parse(table[i].text, strlen(table[i].text), "x.toml", &toml, &err),
-            MF_ESYNTAX);
+        assert_int_equal(mf_toml_parse(table[i].text, strlen(table[i].text), "x.toml", &toml, &err),
+                         MF_ESYNTAX);
         assert_null(toml);
         assert_string_equal(err.msg, table[i].message);
     }

@@ -17,6 +17,7 @@
 #define BENCH_COMPARE 4u
 #define BENCH_OUTPUT  8u
 #define BENCH_PROFILE 16u
+#define BENCH_HISTORY 32u
 #define BENCH_EVERY   31u
 
 struct bench_word {

@@ -80,8 +80,11 @@
       "0.05", "Of tests, after Holm's correction over all benchmarks")                             \
     X(record, "record", FLAG, false, 0, 0, NULL, NULL, NULL,                                       \
       "Add the results to the history, results/COMMIT.json")                                       \
-    X(results_dir, "results-dir", DIR, false, 0, 0, "DIR", NULL, "results", "Of the history")      \
-    X(target_dir, "target-dir", DIR, false, 0, 0, "DIR", NULL, "target/bench", "Of baselines")
+    X(target_dir, "target-dir", DIR, false, 0, 0, "DIR", NULL, "target/bench", "Of baselines")     \
+    BENCH_HISTORY_KEYS(X)
+
+#define BENCH_HISTORY_KEYS(X)                                                                      \
+    X(results_dir, "results-dir", DIR, false, 0, 0, "DIR", NULL, "results", "Of the history")
 
 /* What it looks like. The formats are those of bench_report.h. */
 #define BENCH_OUTPUT_KEYS(X)                                                                       \

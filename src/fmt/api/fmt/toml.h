@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * toml.h -- reads the part of TOML 1.0 that configuration files use: tables, arrays of tables, bare,
- * quoted and dotted keys, strings, integers (with _, 0x, 0o, 0b), floats, booleans, arrays of these.
- * Not read, and said so: dates, inline tables, strings over several lines, arrays in arrays.
+ * toml.h -- reads the part of TOML 1.0 that configuration files use: tables, arrays of tables,
+ * bare, quoted and dotted keys, strings, integers (with _, 0x, 0o, 0b), floats, booleans, arrays of
+ * these. Not read, and said so: dates, inline tables, strings over several lines, arrays in arrays.
  *
  * Messages are "ORIGIN:LINE:COLUMN: what is wrong", counted from 1, columns in characters. What the
  * reader of a document finds wrong with it should look the same: mf_toml_fail().
  *
- * A document belongs to one thread, or to many that only read; everything in it lives as long as it.
+ * A document belongs to one thread, or to many that only read; everything in it lives as long as
+ * it.
  */
 #ifndef FMT_TOML_H
 #define FMT_TOML_H
@@ -42,8 +43,8 @@ struct mf_toml_pair {
     struct mf_toml_value value;
 };
 
-/* [name], or one of several [[name]]; what comes before the first is the table "". The parts of a dotted
- * name are joined by dots; a dotted key "a.b" in [x] is the key "b" of the table "x.a". */
+/* [name], or one of several [[name]]; what comes before the first is the table "". The parts of a
+ * dotted name are joined by dots; a dotted key "a.b" in [x] is the key "b" of the table "x.a". */
 struct mf_toml_table {
     const char *name;
     struct mf_toml_place place;

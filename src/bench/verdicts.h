@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * compare.h -- whether what is measured now differs from what was measured before, or beside it.
+ * verdicts.h -- whether what is measured now differs from what was measured before, or beside it.
  */
-#ifndef BENCH_COMPARE_H
-#define BENCH_COMPARE_H
+#ifndef BENCH_VERDICTS_H
+#define BENCH_VERDICTS_H
 
 #include "config.h"
 #include "model.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * bench_store.c -- see store_baseline.h. The history is in bench_history.c. */
+ * baseline_store.c -- see store_baseline.h. The history is in bench_history.c. */
 #include "process_json.h"
 #include "run_json.h"
 #include "statistics.h"
@@ -279,9 +279,14 @@ int mf__baseline_load(const char *target_dir, const char *baseline,
     struct bench_run run = {0};
     struct mf_errinfo why = {0};
     struct loader loader = {target_dir, baseline, filter, &run, &why};
-    int rc = mf_fs_list(NULL, target_dir, load_entry, &loader, &why);
+    struct mf_file_info info;
+    int rc = mf_fs_info(NULL, target_dir, &info, &why);
     if (rc == -ENOENT) { /* nothing was ever stored */
-        rc = 0;
+        *ret_run = run;
+        return 0;
+    }
+    if (rc == 0) {
+        rc = mf_fs_list(NULL, target_dir, load_entry, &loader, &why);
     }
     if (rc < 0) {
         mf__bench_run_free(&run);
