@@ -22,12 +22,34 @@ static int conclude(struct session *session, bool measured)
     return rc < 0 ? rc : mf__session_report(session);
 }
 
+/* What would be wrong after measuring is wrong before. */
+static int check_keeping(struct command *command)
+{
+    const struct bench_config *config = &command->config;
+    const char *name = mf__config_text(config, BENCH_KEY_save_baseline);
+    const bool quick = mf__config_flag(config, BENCH_KEY_quick);
+    const bool test = mf__config_flag(config, BENCH_KEY_test);
+    if ((name != NULL || mf__config_flag(config, BENCH_KEY_record)) && (quick || test)) {
+        return mf_fail(&command->err, MF_ESYNTAX, "a %s run is not stored: leave out --%s or --%s",
+                       quick ? "quick" : "test", quick ? "quick" : "test",
+                       name != NULL ? "save-baseline" : "record");
+    }
+    return name != NULL ? mf__baseline_check_name(name, &command->err) : 0;
+}
+
 static int measure_and_conclude(struct session *session)
 {
     struct command *command = session->command;
-    int rc = mf__command_open_signals(command);
+    int rc = check_keeping(command);
+    if (rc == 0) {
+        rc = mf__command_open_signals(command);
+    }
     if (rc == 0) {
         rc = mf__session_reference(session);
+    }
+    if (rc == 0 && session->has_before && session->before.result_count == 0 && !session->lenient) {
+        mf__command_note(command, "there is no %s of these benchmarks", session->title);
+        return BENCH_EXIT_NO_BASELINE;
     }
     if (rc == 0) {
         rc = mf__session_measure(session);

@@ -382,20 +382,11 @@ int mf__session_keep(struct session *session)
     const char *name = mf__config_text(config, BENCH_KEY_save_baseline);
     const bool complete =
         !session->run.quick && !mf__config_flag(config, BENCH_KEY_test) && session->signal == 0;
-    int rc = name != NULL ? mf__baseline_check_name(name, &command->err) : 0;
-    if (rc == 0 && !complete) {
-        if (name != NULL || mf__config_flag(config, BENCH_KEY_record)) {
-            mf__command_note(command, "nothing is stored of a %s run",
-                             session->signal != 0 ? "partial"
-                             : session->run.quick ? "quick"
-                                                  : "test");
-        }
+    if (!complete) {
         return 0;
     }
-    if (rc == 0) {
-        rc = mf__baseline_save(target_dir(session), BENCH_BASELINE_LATEST, &session->run,
-                               &command->err);
-    }
+    int rc =
+        mf__baseline_save(target_dir(session), BENCH_BASELINE_LATEST, &session->run, &command->err);
     if (rc == 0 && name != NULL) {
         rc = mf__baseline_save(target_dir(session), name, &session->run, &command->err);
     }
