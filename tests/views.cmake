@@ -16,3 +16,4 @@ mayfly_fuzz(NAME json_scan SOURCES fuzz/fuzz_json_scan.c LINK mf_fmt
   CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/json_read")
 mayfly_script_test(NAME views RUNG cli SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/cli/test_views.sh" TIMEOUT 300)
 mayfly_script_test(NAME views_run RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/views_run.sh")
+mayfly_test(NAME views RUNG fault SOURCES fault/fault_views.c lib/flights.c lib/scratch.c LINK mf_flight)
