@@ -14,11 +14,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LABEL_WIDTH 14
-#define VALUE_WIDTH 20 /* right of a sparkline: "peak 402 MiB" */
-#define SPARK_MAX   240
-#define WIDTH_MIN   40
-#define NO_TERMINAL 100
+#define LABEL_WIDTH   14
+#define VALUE_WIDTH   20 /* right of a sparkline: "peak 402 MiB" */
+#define SPARK_MAX     240
+#define FIGURES_WIDTH 58 /* of a table of processes, before the command */
+#define WIDTH_MIN     40
+#define NO_TERMINAL   100
 
 struct cli_view cli_view_of(struct cli_context *cli, struct mf_buffer *out)
 {
@@ -221,8 +222,10 @@ void cli_view_processes(const struct cli_view *view, const struct mf_story *stor
     };
     struct mf_buffer table_text = MF_BUFFER_INIT;
     struct mf_buffer exit = MF_BUFFER_INIT;
+    struct mf_buffer command = MF_BUFFER_INIT;
     struct mf_table table;
     char text[MF_UNITS_LEN];
+    const size_t room = view->width > FIGURES_WIDTH + 10 ? view->width - FIGURES_WIDTH : 10;
     mf_table_init(&table, columns, MF_ARRAY_LEN(columns));
     for (size_t i = 0; i < count; i++) {
         const struct mf_flight_process *process = &story->processes.items[indexes[i]];
@@ -240,11 +243,14 @@ void cli_view_processes(const struct cli_view *view, const struct mf_story *stor
         }
         mf_table_cell_styled(&table, exit.data,
                              mf_process_failed(process) ? MF_STYLE_RED : MF_STYLE_RESET);
-        mf_table_cell(&table, mf_process_short_title(process));
+        mf_buffer_clear(&command);
+        mf_words_process(&command, process, room, view->unicode);
+        mf_table_cell(&table, command.data);
     }
     mf_table_write(&table, &table_text, (int)view->width - 2, view->colored);
     mf_table_free(&table);
     mf_buffer_free(&exit);
+    mf_buffer_free(&command);
     /* indented below its heading */
     for (size_t at = 0; at < table_text.len;) {
         const char *line = table_text.data + at;

@@ -423,7 +423,10 @@ static void process_line(struct frame *frame, const struct row *row)
         mf_buffer_free(&exit);
     }
     pad_to(frame, view->whole ? 49 : 47);
-    put(frame, MF_STYLE_RESET, mf_process_short_title(process), view->columns);
+    struct mf_buffer command = MF_BUFFER_INIT;
+    mf_words_process(&command, process, view->columns - frame->column, view->unicode);
+    put(frame, MF_STYLE_RESET, command.data != NULL ? command.data : "", view->columns);
+    mf_buffer_free(&command);
     end_line(frame);
 }
 

@@ -175,34 +175,6 @@ static void bar(struct mf_buffer *out, const char *label, const char *tag, int64
                      end_ms > start_ms ? end_ms : start_ms + 1);
 }
 
-/* What a bar is called: the name, and of the arguments what tells it from the others of that name,
- * which mostly is the last one that is no option. */
-static void bar_label(struct mf_buffer *out, const struct mf_flight_process *process)
-{
-    const char *args = process->args != NULL ? process->args : "";
-    const char *best = NULL;
-    size_t best_len = 0;
-    mf_buffer_puts(out, process->comm);
-    bool is_value = false; /* of an -o before it */
-    for (const char *p = args + strcspn(args, " "); *p != '\0';) {
-        p += strspn(p, " ");
-        const size_t len = strcspn(p, " ");
-        if (len > 0 && p[0] != '-' && !is_value && strncmp(p, "/tmp/", 5) != 0) {
-            best = p;
-            best_len = len;
-        }
-        is_value = len == 2 && strncmp(p, "-o", 2) == 0;
-        p += len;
-    }
-    if (best != NULL) {
-        const char *slash = memrchr(best, '/', best_len);
-        const size_t skip =
-            slash != NULL && slash + 1 < best + best_len ? (size_t)(slash + 1 - best) : 0;
-        mf_buffer_putc(out, ' ');
-        mf_buffer_append(out, best + skip, best_len - skip);
-    }
-}
-
 static bool process_bars(struct mf_buffer *out, const struct mf_story *story)
 {
     const struct mf_flight_processes *processes = &story->processes;
@@ -222,7 +194,7 @@ static bool process_bars(struct mf_buffer *out, const struct mf_story *story)
         const struct mf_flight_process *process = &processes->items[starts[i]];
         if (chosen[starts[i]]) {
             mf_buffer_clear(&label);
-            bar_label(&label, process);
+            mf_words_process_label(&label, process);
             bar(out, label.data != NULL ? label.data : "?",
                 mf_process_failed(process) ? "crit, " : "", process->start_ns,
                 process->ended ? process->end_ns : end_ns);

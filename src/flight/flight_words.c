@@ -228,11 +228,92 @@ const char *mf_process_title(const struct mf_flight_process *process)
     return process->args != NULL && process->args[0] != '\0' ? process->args : process->comm;
 }
 
-const char *mf_process_short_title(const struct mf_flight_process *process)
+/* ---- short command lines ---- */
+
+/* The next word of a command line as it is recorded, quotes included; 0 at the end. */
+static size_t next_word(const char **cursor)
+{
+    const char *word = *cursor + strspn(*cursor, " ");
+    size_t len = 0;
+    bool quoted = false;
+    while (word[len] != '\0' && (quoted || word[len] != ' ')) {
+        quoted ^= word[len] == '\'';
+        len++;
+    }
+    *cursor = word;
+    return len;
+}
+
+static bool is_word(const char *word, size_t len, const char *text)
+{
+    return strlen(text) == len && memcmp(word, text, len) == 0;
+}
+
+/* How much an argument looks like what the program is about: a file with a name of its own counts,
+ * options and where the result goes do not. */
+static int score(const char *word, size_t len, const char *before, size_t before_len)
+{
+    static const char *const places[] = {"-o", "-I", "-L", "-MF", "-MT", "-MQ", "-isystem"};
+    const char *slash = memrchr(word, '/', len);
+    const char *name = slash != NULL ? slash + 1 : word;
+    const char *dot = memrchr(name, '.', (size_t)(word + len - name));
+    int points = (slash != NULL ? 2 : 0) + (dot != NULL && dot > name ? 2 : 0);
+    points += before_len == 0 || before[0] != '-' ? 1 : 0;
+    for (size_t i = 0; i < MF_ARRAY_LEN(places); i++) {
+        points -= is_word(before, before_len, places[i]) ? 3 : 0;
+    }
+    return len >= 5 && strncmp(word, "/tmp/", 5) == 0 ? points - 5 : points;
+}
+
+/* The argument that tells; its length, or 0 when there is none. */
+static size_t telling_argument(const char *args, const char **ret_word)
+{
+    const char *before = args;
+    size_t before_len = next_word(&before);
+    const char *word = before + before_len;
+    size_t best_len = 0;
+    int best = -100;
+    before_len = 0; /* the program is no option */
+    for (size_t len = 0; (len = next_word(&word)) > 0; word += len) {
+        const int points = word[0] != '-' ? score(word, len, before, before_len) : -100;
+        if (points > best) {
+            best = points;
+            best_len = len;
+            *ret_word = word;
+        }
+        before = word;
+        before_len = len;
+    }
+    return best_len;
+}
+
+void mf_words_process_label(struct mf_buffer *out, const struct mf_flight_process *process)
+{
+    const char *word = NULL;
+    const size_t len = process->args != NULL ? telling_argument(process->args, &word) : 0;
+    mf_buffer_puts(out, process->comm);
+    if (len > 0) {
+        const char *slash = word[0] != '\'' ? memrchr(word, '/', len - 1) : NULL;
+        const size_t skip = slash != NULL ? (size_t)(slash + 1 - word) : 0;
+        mf_buffer_putc(out, ' ');
+        mf_buffer_append(out, word + skip, len - skip);
+    }
+}
+
+void mf_words_process(struct mf_buffer *out, const struct mf_flight_process *process,
+                      size_t columns_max, bool unicode)
 {
     const char *title = mf_process_title(process);
     const char *slash = memrchr(title, '/', strcspn(title, " "));
-    return slash != NULL && slash[1] != '\0' && slash[1] != ' ' ? slash + 1 : title;
+    if (slash != NULL && slash[1] != '\0' && slash[1] != ' ') {
+        title = slash + 1;
+    }
+    if (strlen(title) <= columns_max) {
+        mf_buffer_puts(out, title);
+        return;
+    }
+    mf_words_process_label(out, process);
+    mf_buffer_puts(out, unicode ? " \u2026" : " ...");
 }
 
 struct order_context {

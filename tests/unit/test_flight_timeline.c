@@ -263,6 +263,40 @@ static void cpu_of_a_process_at_any_moment(void **state)
     }
 }
 
+/* ---- words ---- */
+
+static void check_label(const char *comm, const char *args, const char *wanted)
+{
+    char comm_copy[32];
+    char args_copy[300];
+    struct mf_buffer out = MF_BUFFER_INIT;
+    snprintf(comm_copy, sizeof comm_copy, "%s", comm);
+    snprintf(args_copy, sizeof args_copy, "%s", args);
+    const struct mf_flight_process process = {.comm = comm_copy, .args = args_copy};
+    mf_words_process_label(&out, &process);
+    assert_string_equal(out.data, wanted);
+    mf_buffer_free(&out);
+}
+
+static void labels_have_the_telling_argument(void **state)
+{
+    (void)state;
+    check_label("cc1",
+                "/usr/lib/gcc/cc1 -quiet -I /a/b -imultiarch x86_64 -D_GNU_SOURCE /w/src/words.c "
+                "-dumpbase words.c -dumpbase-ext .c -mtune=generic -o /tmp/cc1.s",
+                "cc1 words.c");
+    check_label("cc", "cc -O2 -c src/slab.c -o build/slab.o", "cc slab.c");
+    check_label("as", "as --64 -o build/slab.o /tmp/cc1.s", "as slab.o");
+    check_label("ar", "ar qc src/libx.a src/a.o src/b.o", "ar libx.a");
+    check_label("python3", "python3 train.py --data set.csv", "python3 train.py");
+    check_label("make", "make -j2 all", "make all");
+    check_label("bash", "bash -c 'cd /x/y.z && make it'", "bash 'cd /x/y.z && make it'");
+    check_label("sleep", "sleep 5", "sleep 5");
+    check_label("true", "true", "true");
+    check_label("x", "x -v --all", "x");
+    check_label("ls", "ls /some/dir/", "ls dir/");
+}
+
 /* ---- the story ---- */
 
 static void stories_name_the_culprit(void **state)
@@ -295,6 +329,7 @@ int main(void)
         cmocka_unit_test(areas_are_totals),
         cmocka_unit_test(short_lives_are_rebuilt),
         cmocka_unit_test(cpu_of_a_process_at_any_moment),
+        cmocka_unit_test(labels_have_the_telling_argument),
         cmocka_unit_test(stories_name_the_culprit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

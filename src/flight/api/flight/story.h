@@ -88,8 +88,12 @@ const struct mf_flight_process *mf_process_find(const struct mf_flight_processes
                                                 uint64_t number);
 /* The command line, or the name where that was not seen. */
 const char *mf_process_title(const struct mf_flight_process *process);
-/* The same without the directory of the program: what matters comes sooner in a narrow column. */
-const char *mf_process_short_title(const struct mf_flight_process *process);
+/* The same without the directory of the program; where that is longer than columns_max bytes, only
+ * the program and the argument that tells it from others of its kind, "cc1 query.c ...". */
+void mf_words_process(struct mf_buffer *out, const struct mf_flight_process *process,
+                      size_t columns_max, bool unicode);
+/* Only these two, "cc1 query.c". */
+void mf_words_process_label(struct mf_buffer *out, const struct mf_flight_process *process);
 
 enum mf_process_order { MF_BY_CPU, MF_BY_MEMORY, MF_BY_START, MF_BY_END };
 /* The indexes of the processes in that order, the largest (the earliest start, the latest end)
