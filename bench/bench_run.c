@@ -3,14 +3,13 @@
  * bench_run.c -- what `mayfly run` costs the command.
  *
  *   cpu      a command that computes for about a second
- *   lines    one that writes 100,000 lines, one write(2) each, at about 100,000 lines a second, to a reader
- *            that throws them away
- *   start    /bin/true, from the start of the program to its end
+ *   lines    one that writes 100,000 lines, one write(2) each, at about 100,000 lines a second, to
+ * a reader that throws them away start    /bin/true, from the start of the program to its end
  *
- * Each is run plain, plain a second time (the noise) and recorded, in an order drawn anew in every round;
- * a ratio is taken between two runs of one round. The command measures itself with the monotonic clock and
- * says so over a pipe, so that cpu and lines are without the start. The recorder's own CPU time is what the
- * tree of processes has used beyond the command.
+ * Each is run plain, plain a second time (the noise) and recorded, in an order drawn anew in every
+ * round; a ratio is taken between two runs of one round. The command measures itself with the
+ * monotonic clock and says so over a pipe, so that cpu and lines are without the start. The
+ * recorder's own CPU time is what the tree of processes has used beyond the command.
  */
 #include "harness.h"
 
@@ -47,7 +46,8 @@ struct table {
     size_t rounds;
 };
 
-/* ---- the command -------------------------------------------------------------------------------- */
+/* ---- the command --------------------------------------------------------------------------------
+ */
 
 static volatile uint64_t result;
 
@@ -81,8 +81,9 @@ static int work(char **argv)
         for (int i = 0; i < LINES; i++) {
             char line[128];
             compute(iterations / LINES);
-            const int len = snprintf(line, sizeof line,
-                                     "line %d: compiling something somewhere, eighty bytes or so in length\n", i);
+            const int len = snprintf(
+                line, sizeof line,
+                "line %d: compiling something somewhere, eighty bytes or so in length\n", i);
             if (write(STDOUT_FILENO, line, (size_t)len) != len) {
                 return 1;
             }
@@ -92,7 +93,8 @@ static int work(char **argv)
     return write((int)strtol(argv[4], NULL, 10), said, sizeof said) == sizeof said ? 0 : 1;
 }
 
-/* ---- one run ------------------------------------------------------------------------------------ */
+/* ---- one run ------------------------------------------------------------------------------------
+ */
 
 static char self[512];
 static char mayfly[640];
@@ -105,7 +107,8 @@ static void drain(int descriptor)
     close(descriptor);
 }
 
-static _Noreturn void execute(enum kind kind, enum mode mode, uint64_t iterations, int report, int output)
+static _Noreturn void execute(enum kind kind, enum mode mode, uint64_t iterations, int report,
+                              int output)
 {
     char text[2][32];
     snprintf(text[0], sizeof text[0], "%llu", (unsigned long long)iterations);
@@ -169,7 +172,8 @@ static struct measured run_once(enum kind kind, enum mode mode, uint64_t iterati
     return measured;
 }
 
-/* ---- rounds and tables -------------------------------------------------------------------------- */
+/* ---- rounds and tables --------------------------------------------------------------------------
+ */
 
 /* Iterations that take about `wanted_ns` here and now. */
 static uint64_t calibrate(double wanted_ns)
@@ -232,32 +236,35 @@ static struct bench_summary recorder_of(const struct table *table, enum kind kin
 {
     double samples[ROUNDS_MAX];
     for (size_t i = 0; i < table->rounds; i++) {
-        samples[i] = table->runs[kind][RECORDED][i].recorder_cpu_ns - table->runs[kind][PLAIN][i].recorder_cpu_ns;
+        samples[i] = table->runs[kind][RECORDED][i].recorder_cpu_ns -
+                     table->runs[kind][PLAIN][i].recorder_cpu_ns;
     }
     return bench_summarize(samples, table->rounds);
 }
 
 static void print_table(const struct table *table)
 {
-    printf("%-6s %-12s %10s %10s %10s  %s\n", "", "", "min", "median", "p90", "ratio to plain (p10..p90)");
+    printf("%-6s %-12s %10s %10s %10s  %s\n", "", "", "min", "median", "p90",
+           "ratio to plain (p10..p90)");
     for (enum kind kind = 0; kind < KINDS; kind++) {
         for (enum mode mode = 0; mode < MODES; mode++) {
             char text[3][32];
             const struct bench_summary wall = wall_of(table, kind, mode);
             const struct bench_summary ratio = ratio_of(table, kind, mode);
-            printf("%-6s %-12s %10s %10s %10s  ", mode == PLAIN ? kind_names[kind] : "", mode_names[mode],
-                   bench_format_ns(text[0], wall.min), bench_format_ns(text[1], wall.median),
-                   bench_format_ns(text[2], wall.p90));
+            printf("%-6s %-12s %10s %10s %10s  ", mode == PLAIN ? kind_names[kind] : "",
+                   mode_names[mode], bench_format_ns(text[0], wall.min),
+                   bench_format_ns(text[1], wall.median), bench_format_ns(text[2], wall.p90));
             if (mode == PLAIN) {
                 printf("1\n");
             } else {
-                printf("%.3f (%.3f..%.3f), fastest to fastest %.3f\n", ratio.median, ratio.p10, ratio.p90,
-                       wall.min / wall_of(table, kind, PLAIN).min);
+                printf("%.3f (%.3f..%.3f), fastest to fastest %.3f\n", ratio.median, ratio.p10,
+                       ratio.p90, wall.min / wall_of(table, kind, PLAIN).min);
             }
         }
         char text[32];
         const struct bench_summary recorder = recorder_of(table, kind);
-        printf("%-6s %-12s %10s CPU time of the recorder, median\n", "", "", bench_format_ns(text, recorder.median));
+        printf("%-6s %-12s %10s CPU time of the recorder, median\n", "", "",
+               bench_format_ns(text, recorder.median));
     }
 }
 
@@ -313,10 +320,13 @@ int main(int argc, char **argv)
     if (argc == 5 && strcmp(argv[1], "--worker") == 0) {
         return work(argv);
     }
-    struct bench *bench = bench_begin("run", "what mayfly run costs the command", BENCH_ROUNDS, argc, argv);
+    struct bench *bench =
+        bench_begin("run", "what mayfly run costs the command", BENCH_ROUNDS, argc, argv);
     const struct bench_options *options = bench_options(bench);
     static struct table table;
-    uint64_t rounds = options->rounds > 0 ? options->rounds : options->quick ? ROUNDS_QUICK : ROUNDS;
+    uint64_t rounds = options->rounds > 0 ? options->rounds
+                      : options->quick    ? ROUNDS_QUICK
+                                          : ROUNDS;
     rounds = rounds < ROUNDS_MAX ? rounds : ROUNDS_MAX;
     find_programs();
     setenv("MAYFLY_HOME", bench_scratch(bench, "home"), 1);

@@ -46,7 +46,8 @@ void mf_thread_interrupt(struct mf_thread *thread);
 /* The calling thread, and threads that it starts later, run on this processor only. 0 or a negative
  * errno: -EINVAL when there is none of that number for this process. */
 int mf_thread_pin(int cpu);
-/* The number-th processor that this thread may run on, counted around; 0 when that cannot be told. */
+/* The number-th processor that this thread may run on, counted around; 0 when that cannot be told.
+ */
 int mf_thread_nth_cpu(unsigned number);
 /* Lets other threads run first. */
 void mf_thread_yield(void);

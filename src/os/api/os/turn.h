@@ -5,8 +5,8 @@
 
 /* Both ends close-on-exec. 0 or a negative errno. */
 int mf_turn_pair(int ret_ends[2]);
-/* A program that was started with an end as its standard input takes it from there, so that nothing else
- * reads it: returns the descriptor, close-on-exec, and leaves /dev/null in its place. */
+/* A program that was started with an end as its standard input takes it from there, so that nothing
+ * else reads it: returns the descriptor, close-on-exec, and leaves /dev/null in its place. */
 int mf_turn_take_input(void);
 /* The other one's turn. Nothing happens when it has ended. */
 void mf_turn_pass(int end);
