@@ -31,6 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define REMOVE_ROUNDS 400 /* of 5 ms: on a busy machine the dying take their time */
 #define FILE_NAME_ROOM 64 /* longest pseudo-file name with its slash */
 
 struct leaf {
@@ -707,7 +708,7 @@ static unsigned remove_leaf(const char *path, const char *parent)
         return 0;
     }
     struct move move = {parent, 0};
-    for (int round = 0; round < 50; round++) {
+    for (int round = 0; round < REMOVE_ROUNDS; round++) {
         if (rmdir(path) == 0 || errno == ENOENT) {
             break;
         }
