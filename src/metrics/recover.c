@@ -298,8 +298,10 @@ static void recover_blobs(struct mf_metrics *store, const struct store_series *s
     const struct slab_tier *in = &series->schema->slab->tiers[tier];
     const int64_t newest =
         mf__ring_newest(&store->slab, series->schema->slab, tier, series->column, INT64_MAX);
-    for (int64_t slot = newest - (int64_t)in->slots + 1; newest != SLOT_NONE && slot <= newest;
-         slot++) {
+    if (newest == SLOT_NONE) {
+        return;
+    }
+    for (int64_t slot = newest - (int64_t)in->slots + 1; slot <= newest; slot++) {
         struct mf__aggregate aggregate;
         if (ring_get(store, series, tier, slot, &aggregate)) {
             mend_blob(store, series, tier, slot, &aggregate);
