@@ -32,6 +32,7 @@
 #define PAIRS_MIN   8
 #define PAIRS_MAX   32
 #define PROCESS_MAX 64 /* that the exact tests take */
+#define SCRATCH_LEN ((size_t)PROCESS_MAX * PROCESS_MAX)
 
 void mf__compare_settings(const struct bench_config *config, bool interleaved,
                           struct compare_settings *ret_settings)
@@ -79,23 +80,18 @@ static bool is_measured(const struct bench_result *result)
 
 /* ln of how much longer an iteration of `a` takes. */
 static double pair_figure(const struct bench_process *a, double a_median,
-                          const struct bench_process *b, double b_median)
+                          const struct bench_process *b, double b_median, double *scratch)
 {
     const size_t n = a->sample_count;
-    double *ratios =
-        a->paired && b->paired && n == b->sample_count ? mf_malloc(2 * n * sizeof *ratios) : NULL;
-    if (ratios == NULL || n == 0) {
-        mf_free(ratios);
+    if (!a->paired || !b->paired || n != b->sample_count || n == 0 || 2 * n > SCRATCH_LEN) {
         return log(a_median / b_median);
     }
     for (size_t i = 0; i < n; i++) {
         const double time_a = a->samples[i].time_ns / (double)a->samples[i].iterations;
         const double time_b = b->samples[i].time_ns / (double)b->samples[i].iterations;
-        ratios[i] = log(time_a / time_b);
+        scratch[i] = log(time_a / time_b);
     }
-    const double figure = mf__median(ratios, n, ratios + n);
-    mf_free(ratios);
-    return figure;
+    return mf__median(scratch, n, scratch + n);
 }
 
 struct figures {
@@ -105,14 +101,14 @@ struct figures {
 };
 
 static void collect_pairs(const struct bench_result *now, const struct bench_result *before,
-                          struct figures *figures)
+                          struct figures *figures, double *scratch)
 {
     for (size_t i = 0; i < now->process_count && figures->a_count < PROCESS_MAX; i++) {
         for (size_t k = 0; k < before->process_count; k++) {
             if (now->processes[i].index == before->processes[k].index) {
                 figures->a[figures->a_count++] =
                     pair_figure(&now->processes[i], now->process_medians[i], &before->processes[k],
-                                before->process_medians[k]);
+                                before->process_medians[k], scratch);
                 break;
             }
         }
@@ -128,7 +124,7 @@ static void collect_medians(const struct bench_result *result, double *logs, siz
 }
 
 /* Ratio, interval, p, and the standard error of the logarithm of the ratio. The scratch holds
- * PROCESS_MAX * PROCESS_MAX values. */
+ * SCRATCH_LEN values. */
 static double estimate_ratio(struct bench_comparison *comparison, struct figures *figures,
                              double level, double *scratch)
 {
@@ -180,7 +176,7 @@ static int compare_one(const struct bench_result *now, const struct bench_result
         return -ENOMEM;
     }
     if (settings->interleaved) {
-        collect_pairs(now, before, figures);
+        collect_pairs(now, before, figures, scratch);
     } else {
         collect_medians(now, figures->a, &figures->a_count);
         collect_medians(before, figures->b, &figures->b_count);
@@ -242,7 +238,7 @@ int mf__compare(const struct bench_run *now, const struct bench_run *before,
                 struct mf_errinfo *err)
 {
     struct bench_comparison *comparisons = mf_calloc(now->result_count + 1, sizeof *comparisons);
-    double *scratch = mf_malloc((size_t)PROCESS_MAX * PROCESS_MAX * sizeof *scratch);
+    double *scratch = mf_malloc(SCRATCH_LEN * sizeof *scratch);
     int rc = comparisons != NULL && scratch != NULL ? 0 : -ENOMEM;
     for (size_t i = 0; i < now->result_count && rc == 0; i++) {
         const struct bench_result *result = &now->results[i];

@@ -219,6 +219,9 @@ static int make_pool(struct bench_result *result, struct pool *pool)
         const struct bench_process *process = &result->processes[i];
         pool->means[i] = process_mean(process);
         result->process_medians[i] = mf__process_median(process);
+        if (isnan(result->process_medians[i]) && process->sample_count > 0) {
+            return -ENOMEM;
+        }
         for (size_t k = 0; k < process->sample_count; k++) {
             pool->values[pool->n] = per_iteration(&process->samples[k]);
             pool->x[pool->n] = (double)process->samples[k].iterations;

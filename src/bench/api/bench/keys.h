@@ -77,7 +77,7 @@
     X(noise_floor_pct, "noise-floor-pct", NUMBER, false, 0, 1000, "PERCENT", NULL, NULL,           \
       "What this machine cannot tell apart [default: as measured]")                                \
     X(significance_level, "significance-level", NUMBER, false, 0.000001, 0.5, "ALPHA", NULL,       \
-      "0.05", "Of tests, after Holm's correction over all benchmarks")                             \
+      "0.01", "Of tests, after Holm's correction over all benchmarks")                             \
     X(record, "record", FLAG, false, 0, 0, NULL, NULL, NULL,                                       \
       "Add the results to the history, results/COMMIT.json")                                       \
     X(target_dir, "target-dir", DIR, false, 0, 0, "DIR", NULL, "target/bench", "Of baselines")     \
