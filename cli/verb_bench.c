@@ -203,14 +203,14 @@ static const struct cli_verb bench_gate = {
     .name = "gate",
     .summary = "Fail when something has become slower, or misses a target",
     .description =
-        "For continuous integration: as `run`, with something to compare with (--compare, "
+        "For continuous integration: as `run`, with something to compare with (--base, "
         "--baseline) or targets in benchmark.toml. Call it directly and not through make, which "
         "turns every exit code into 2.\n\n" EXIT_CODES,
     .options = run_options,
     .operands = FILTER,
     .examples =
         (const struct cli_example[]){
-            {"mayfly bench gate --compare origin/main", "Builds it there, and measures both."},
+            {"mayfly bench gate --base origin/main", "Builds it there, and measures both."},
             {"mayfly bench gate --baseline main", "Against stored results."},
             {.command = NULL},
         },

@@ -111,6 +111,7 @@ int mf__command_gate(struct command *command)
 {
     const struct bench_config *config = &command->config;
     const bool reference = mf__config_text(config, BENCH_KEY_compare) != NULL ||
+                           mf__config_text(config, BENCH_KEY_base) != NULL ||
                            mf__config_text(config, BENCH_KEY_baseline) != NULL ||
                            mf__config_text(config, BENCH_KEY_baseline_lenient) != NULL;
     if (mf__config_flag(config, BENCH_KEY_quick) || mf__config_flag(config, BENCH_KEY_test)) {
@@ -118,7 +119,7 @@ int mf__command_gate(struct command *command)
     }
     if (!reference && config->target_count == 0) {
         return mf_fail(&command->err, MF_ESYNTAX,
-                       "a gate needs something to hold against: --compare REV, --baseline NAME, or "
+                       "a gate needs something to hold against: --base REV, --baseline NAME, or "
                        "targets in " BENCH_CONFIG_FILE);
     }
     return mf__command_run(command);

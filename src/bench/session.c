@@ -137,21 +137,38 @@ static int reference_compare(struct session *session, const char *text)
     return 0;
 }
 
+/* What can be measured, so that both meet the same machine. */
+static int reference_base(struct session *session, const char *text)
+{
+    struct command *command = session->command;
+    enum reference_kind kind;
+    int rc = mf__reference_kind(text, &kind, &command->err);
+    if (rc == 0 && kind == REFERENCE_RESULTS) {
+        rc = mf_fail(&command->err, MF_ESYNTAX,
+                     "--base is a revision or a benchmark program; %.200s is neither (if it is a "
+                     "file of results, --compare takes it)",
+                     text);
+    }
+    return rc < 0 ? rc : reference_compare(session, text);
+}
+
 int mf__session_reference(struct session *session)
 {
     struct command *command = session->command;
     const char *compare = mf__config_text(&command->config, BENCH_KEY_compare);
+    const char *base = mf__config_text(&command->config, BENCH_KEY_base);
     const char *baseline = mf__config_text(&command->config, BENCH_KEY_baseline);
     const char *lenient = mf__config_text(&command->config, BENCH_KEY_baseline_lenient);
-    if ((compare != NULL) + (baseline != NULL) + (lenient != NULL) > 1) {
-        return mf_fail(&command->err, MF_ESYNTAX,
-                       "only one of --compare, --baseline and --baseline-lenient is possible");
+    if ((compare != NULL) + (base != NULL) + (baseline != NULL) + (lenient != NULL) > 1) {
+        return mf_fail(
+            &command->err, MF_ESYNTAX,
+            "only one of --compare, --base, --baseline and --baseline-lenient is possible");
     }
     const char *name = baseline != NULL ? baseline : lenient;
     int rc = 0;
-    if (compare != NULL) {
-        session->title = mf_strdup(compare);
-        rc = reference_compare(session, compare);
+    if (compare != NULL || base != NULL) {
+        session->title = mf_strdup(base != NULL ? base : compare);
+        rc = base != NULL ? reference_base(session, base) : reference_compare(session, compare);
     } else if (name != NULL) {
         session->title = mf_asprintf("baseline %s", name);
         session->lenient = lenient != NULL;

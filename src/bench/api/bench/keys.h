@@ -68,6 +68,8 @@
       "Take stored results instead of measuring")                                                  \
     X(compare, "compare", STRING, false, 0, 0, "FILE|REV", NULL, NULL,                             \
       "Compare with a JSON file, another benchmark program, or a git revision")                    \
+    X(base, "base", STRING, false, 0, 0, "REV|FILE", NULL, NULL,                                   \
+      "Compare with a git revision or another benchmark program, measured in turns")               \
     X(threshold_pct, "threshold-pct", NUMBER, false, 0.01, 1000, "PERCENT", NULL, "1",             \
       "A change of less does not count, of programs that were run interleaved")                    \
     X(stored_threshold_pct, "stored-threshold-pct", NUMBER, false, 0.01, 1000, "PERCENT", NULL,    \
