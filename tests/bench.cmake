@@ -13,3 +13,11 @@ mayfly_test(NAME bench_measure RUNG unit SOURCES unit/test_bench_measure.c LINK 
 mayfly_fuzz(NAME bench_json SOURCES fuzz/fuzz_bench_json.c LINK mf_bench PRIVATE_OF bench
   CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/bench_json")
 mayfly_test(NAME bench RUNG fault SOURCES fault/fault_bench.c LINK mf_bench PRIVATE_OF bench)
+
+# Benchmarks for the tests, and what a user does with them.
+add_executable(bench_programs lib/bench_programs.c)
+target_link_libraries(bench_programs PRIVATE mf_bench)
+mayfly_script_test(NAME bench_commands RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/bench_commands.sh" TIMEOUT 600)
+set_property(TEST e2e/bench_commands APPEND PROPERTY ENVIRONMENT
+  "MAYFLY_BENCH_PROGRAMS=$<TARGET_FILE:bench_programs>")
+mayfly_script_test(NAME bench_revision RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/bench_revision.sh" TIMEOUT 600)

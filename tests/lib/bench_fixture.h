@@ -11,6 +11,7 @@
 #include "fmt/hdr.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static inline double fixture_normal(struct mf_rng *rng)
@@ -32,8 +33,8 @@ static inline int fixture_result(struct bench_result *result, const char *name, 
     result->options.group = mf_strdup("");
     result->options.param_name = mf_strdup("n");
     result->options.ratio_to = mf_strdup("");
-    strcpy(result->suite, "suite");
-    strcpy(result->fingerprint, "0123456789abcdef");
+    snprintf(result->suite, sizeof result->suite, "suite");
+    snprintf(result->fingerprint, sizeof result->fingerprint, "0123456789abcdef");
     result->threads = 1;
     result->elements = 10;
     result->mode = MF_BENCH_FLAT;
@@ -67,10 +68,11 @@ static inline int fixture_result(struct bench_result *result, const char *name, 
                 mf_hdr_add(process->latency, (uint64_t)time);
             }
         }
-        strcpy(process->resources[0].name, "allocations_per_op");
+        snprintf(process->resources[0].name, sizeof process->resources[0].name, "%s",
+                 "allocations_per_op");
         process->resources[0].value = 2;
         process->resource_count = 1;
-        strcpy(process->counters[0].name, "fsyncs");
+        snprintf(process->counters[0].name, sizeof process->counters[0].name, "fsyncs");
         process->counters[0].value = (double)i;
         process->counter_count = 1;
     }

@@ -155,7 +155,7 @@ static void missing_and_failed(void **state)
         fixture_estimate(&before[i]);
     }
     now[1].status = BENCH_SKIPPED;
-    strcpy(before[0].fingerprint, "another");
+    snprintf(before[0].fingerprint, sizeof before[0].fingerprint, "another");
     const struct bench_run now_run = {.results = now, .result_count = 3};
     const struct bench_run before_run = {.results = before, .result_count = 2};
     const struct compare_settings settings = {
