@@ -1,0 +1,5 @@
+# The state tree, the Merkle log and proofs.
+mayfly_test(NAME state_tree RUNG prop SOURCES prop/prop_state_tree.c LINK mf_state PRIVATE_OF state)
+mayfly_test(NAME state_tree_threads RUNG prop SOURCES prop/prop_state_tree_threads.c LINK mf_state
+  PRIVATE_OF state)
+mayfly_test(NAME state_tree RUNG fault SOURCES fault/fault_state_tree.c LINK mf_state PRIVATE_OF state)
