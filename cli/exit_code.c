@@ -46,6 +46,7 @@ int cli_exit_code(int rc)
         return CLI_EXIT_IO;
     case MF_ELOCKED:
     case MF_EBUSY:
+    case MF_ECONFLICT:
     case MF_ELIMIT:
     case -EAGAIN:
     case -EBUSY:

@@ -40,7 +40,8 @@ extern "C" {
     X(REMOTE, -20017, "the peer refused or failed")                                                \
     X(READONLY, -20018, "opened for reading only")                                                 \
     X(CLOSED, -20019, "already closed or sealed")                                                  \
-    X(BUSY, -20020, "it changes too fast to be read whole; try again")
+    X(BUSY, -20020, "it changes too fast to be read whole; try again")                             \
+    X(CONFLICT, -20021, "another commit changed what this one relies on; try again")
 
 enum mf_error {
 #define X(name, code, text) MF_E##name = code,
