@@ -184,8 +184,8 @@ static int write_file(const char *path, const struct mf_buffer *text, unsigned f
                       struct mf_errinfo *err)
 {
     struct mf_file *file = NULL;
-    int ret = mf_file_open(NULL, path, MF_OPEN_READ | MF_OPEN_WRITE | MF_OPEN_CREATE | flags, &file,
-                           err);
+    int ret =
+        mf_file_open(NULL, path, MF_OPEN_READ | MF_OPEN_WRITE | MF_OPEN_CREATE | flags, &file, err);
     if (ret == 0) {
         ret = mf_file_write(file, text->data, text->len, 0, err);
         mf_file_close(file);

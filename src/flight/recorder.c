@@ -1,7 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * recorder.c -- mf_flight_run(): a recording from its options to the closed flight. The essay on
- * flights is in flight.c.
+ * recorder.c -- flights: mf_flight_run(), from its options to the closed flight.
+ *
+ * What. A flight is one run of a command, recorded: its output, its processes and what they used,
+ * its events, its end. It is a directory that needs nothing else to be read.
+ *
+ * Format. docs/formats.md: flight.json (whole at the start and again at the end), output.log and
+ * its tails, events.log (both reclog), metrics/ (a metrics store, sealed at the end),
+ * recorder.lock.
+ *
+ * Validity. A directory of flights/ is a flight when flight.json in it can be read. It is complete
+ * when that says "ended" or "recovered". While it says "running", it is recorded as long as
+ * somebody holds the lock; else its recorder is dead, and mf_flight_recover() completes it
+ * (flight_recover.c).
+ *
+ * Write path. recorder_open.c climbs the ladder (cgroup, process events, exit records), makes the
+ * directory under another name and renames it, opens the logs. recorder_start.c gives the command
+ * its streams and starts it. recorder_loop.c waits for everything at once: signals, kernel
+ * messages, events of the command, the tick. process_table.c knows the processes, sampler.c what
+ * they use, series.c keeps the time series, event_writer.c the events; pump.c passes the output on
+ * and output_writer.c keeps it. Here, at the end: the last messages, the last sample, the verdict
+ * (outcome.c), flight.json. Whatever cannot be kept is counted and the command goes on: nothing
+ * that fails after its start may reach it.
+ *
+ * Recovery. After SIGKILL what was written is in the page cache: output to the last read, events to
+ * the last tenth of a second. Syncs are a matter of flight_sync.c alone.
+ *
+ * Concurrency. The main thread has everything, except that each stream has a pump, which shares the
+ * output log (a mutex) and its own state (atomics) with it, and that flight_sync.c opens files of
+ * its own. The command is started before there is any thread. Readers of other processes take no
+ * lock.
+ *
+ * Limits. docs/run.md, "Limits". One recording per process: signals, children and terminals are the
+ * process's.
  */
 #include "recorder.h"
 
