@@ -652,7 +652,7 @@ static void on_exec(struct mf_process_table *table, const struct mf_procevent *e
     char before[MF_PROC_COMM_LEN];
     memcpy(before, process->comm, sizeof before);
     const bool seen = look_at(process, args, &args_len);
-    if (!seen) {
+    if (!seen && !process->last_name) {
         process->comm[0] = '\0'; /* the exit record will tell */
     } else if (strcmp(before, process->comm) != 0) {
         set_comm(table, process, process->comm);
@@ -758,8 +758,11 @@ static bool take_record(struct mf_process_table *table, const struct mf_task_rec
         process->exact.rss_peak_bytes = record->rss_peak_bytes;
     }
     process->records++;
-    if (record->tid == process->pid && strcmp(process->comm, record->comm) != 0) {
-        set_comm(table, process, record->comm);
+    if (record->tid == process->pid) {
+        process->last_name = true;
+        if (strcmp(process->comm, record->comm) != 0) {
+            set_comm(table, process, record->comm);
+        }
     }
     return true;
 }

@@ -42,6 +42,7 @@ struct mf_process {
     bool
         fork_expected; /* it was made from what we know ourselves, and the event is still to come */
     bool exec_expected;
+    bool last_name; /* comm is from the exit record */
     bool gone; /* a sample found that it is no more, and its pid may be somebody else's */
     bool dead; /* its end was seen; what belongs to it may still be on its way */
     unsigned passes_dead;

@@ -46,7 +46,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LAST_EVENTS_NS (20 * MF_NS_PER_MS)
+#define LAST_EVENTS_NS (500 * MF_NS_PER_MS) /* it comes at once, unless the machine is busy */
 
 /* ---- options ------------------------------------------------------------------------------------
  */

@@ -190,6 +190,28 @@ static void records_before_their_process(void **state)
     end(&w, &p);
 }
 
+static void a_record_before_the_exec(void **state)
+{
+    (void)state;
+    struct world w;
+    struct mf_flight_processes p;
+    begin(&w, true, true);
+    started(&w);
+    /* Its fork was read; it executed and ended before the records were. */
+    fork_event(&w, PID(1), PID(2));
+    pass(&w);
+    record(&w, PID(2), PID(2), "true", 5, 0);
+    mf__processes_settle(w.table);
+    event(&w, MF_PROCEVENT_EXEC, PID(2), PID(2), 0, 0);
+    exit_event(&w, PID(2), PID(2), 0);
+    pass(&w);
+    mf__processes_settle(w.table);
+    read_back(&w, &p);
+    assert_string_equal(p.items[1].comm, "true");
+    assert_true(p.items[1].totals_exact);
+    end(&w, &p);
+}
+
 static void strangers_are_none_of_ours(void **state)
 {
     (void)state;
@@ -490,6 +512,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_child_of_a_moment),
         cmocka_unit_test(records_before_their_process),
+        cmocka_unit_test(a_record_before_the_exec),
         cmocka_unit_test(strangers_are_none_of_ours),
         cmocka_unit_test(threads),
         cmocka_unit_test(records_without_a_thread_group),
