@@ -95,14 +95,20 @@ static uint8_t *blob_of(const struct late_value *late, uint32_t tier_index, int6
                      late->series->histogram_column);
 }
 
+/* `packed` is NULL when the slot itself does not change. */
 static void plan_blob(const struct late_value *late, uint32_t tier, int64_t slot,
-                      struct mf__slot packed)
+                      const struct mf__slot *packed)
 {
     const uint32_t room = late->series->schema->slab->config->histogram_bytes;
+    const uint8_t *blob = blob_of(late, tier, slot);
     struct mf_histogram merged = {0};
-    (void)mf__histogram_decode(blob_of(late, tier, slot), room, slot, &merged);
+    struct mf__slot with = {0, 0};
+    if (mf__histogram_decode(blob, room, slot, &merged) == 1) {
+        with = mf__histogram_packed(blob);
+    }
+    with = packed != NULL ? *packed : with;
     merged.buckets[mf__histogram_index(late->value)]++;
-    mf__histogram_encode(merged.buckets, merged.halvings, slot, packed,
+    mf__histogram_encode(merged.buckets, merged.halvings, slot, with,
                          slab_late_blob(&late->store->slab, tier), room);
     late->plan->rings[tier].slot = slot;
     late->plan->rings[tier].parts |= LATE_BLOB;
@@ -115,7 +121,7 @@ static void plan_ring(const struct late_value *late, uint32_t tier, int64_t slot
     ring->packed = changed_slot(late, tier, slot);
     ring->parts |= LATE_SLOT;
     if (late->series->type == MF_HISTOGRAM) {
-        plan_blob(late, tier, slot, ring->packed);
+        plan_blob(late, tier, slot, &ring->packed);
     }
 }
 
@@ -145,7 +151,7 @@ static void plan_open(const struct late_value *late, uint32_t tier, const struct
     }
     if (late->series->type == MF_HISTOGRAM && (plan->rings[tier - 1].parts & LATE_BLOB) == 0) {
         /* Its buckets are made of those below, retained or not. */
-        plan_blob(late, tier - 1, child, (struct mf__slot){0, 0});
+        plan_blob(late, tier - 1, child, NULL);
     }
 }
 

@@ -199,7 +199,8 @@ static void read_slot(const struct slab *slab, const struct slab_schema *schema,
         }
     }
     const int64_t first_tier_slots = schema->tiers[tier].interval_ns / schema->tiers[0].interval_ns;
-    if (set->pending.aggregate.count > 0 &&
+    const bool sampled_since = a->count > 0 && a->last > set->tiers[0].aggregate.last;
+    if (set->pending.aggregate.count > 0 && !sampled_since &&
         floor_divide(set->pending.slot, first_tier_slots) == point->slot) {
         mf__aggregate_append(a, &set->pending.aggregate);
     }
