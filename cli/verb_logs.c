@@ -28,6 +28,7 @@ struct logs {
     bool timestamps;
     bool wall;
     uint64_t damaged;
+    bool line_open;        /* what was printed last does not end in a newline */
     struct mf_buffer text; /* what is being put together */
 };
 
@@ -67,6 +68,9 @@ static void tell_gap(struct logs *logs, const struct mf_kept_line *line)
 {
     char size[MF_UNITS_LEN];
     mf_format_size(size, line->gap_bytes);
+    if (logs->line_open) {
+        mf_buffer_putc(&logs->text, '\n'); /* what follows is not its end */
+    }
     if (logs->terminal) {
         mf_buffer_printf(
             &logs->text, "%s[%s of %s not kept]%s\n", mf_style(logs->colored, MF_STYLE_FAINT), size,
@@ -116,9 +120,8 @@ static int print_line(struct logs *logs, const struct mf_kept_line *line)
         } else {
             mf_buffer_append(&logs->text, line->text, line->len);
         }
-        if (line->complete || logs->terminal) {
-            mf_buffer_putc(&logs->text, '\n');
-        }
+        logs->line_open = !line->complete && !logs->terminal;
+        mf_buffer_puts(&logs->text, logs->line_open ? "" : "\n");
     }
     if (logs->text.failed) {
         return mf_fail(&logs->cli->err, -ENOMEM, "out of memory");

@@ -178,9 +178,10 @@ static void process_field(const struct cli_view *view, const struct mf_flight_to
         mf_buffer_printf(&text, "%llu in all", (unsigned long long)totals->processes);
     }
     if (known(totals->processes_peak) && known(totals->threads_peak)) {
-        mf_buffer_printf(&text, "; at a time up to %llu with %llu threads",
+        mf_buffer_printf(&text, "; at a time up to %llu with %llu thread%s",
                          (unsigned long long)totals->processes_peak,
-                         (unsigned long long)totals->threads_peak);
+                         (unsigned long long)totals->threads_peak,
+                         totals->threads_peak == 1 ? "" : "s");
     }
     if (totals->processes_left > 0) {
         mf_buffer_printf(&text, "; %llu outlived the command",

@@ -186,10 +186,10 @@ static double level_between(const struct mf_track *track, int64_t from_ns, int64
     if (isnan(largest) && first > 0) {
         const size_t last = first - 1;
         if (first < track->count || from_ns - track->t_ns[last] <= 2 * reach(track)) {
-            largest = track->value[last];
+            largest = track->max[last];
         }
     } else if (isnan(largest) && track->count > 0 && track->t_ns[0] - to_ns <= reach(track)) {
-        largest = track->value[0];
+        largest = track->max[0];
     }
     return largest;
 }

@@ -27,7 +27,7 @@ await() {
 keys() { tmux send-keys -t t "$@"; }
 # The state of the terminal: its modes, the screen it is on, the cursor.
 state() {
-    keys "stty -g > $scratch/$1; echo done-$1" Enter
+    keys "stty -g > $scratch/$1; echo done-''$1" Enter # what is typed is not what is awaited
     await "done-$1"
     tmux display-message -p -t t '#{alternate_on} #{cursor_flag} #{wrap_flag}' >>"$scratch/$1"
 }

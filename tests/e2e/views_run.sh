@@ -53,6 +53,19 @@ if "$m" report tree -o tree.html >/dev/null 2>&1; then
     grep -q '"id":"[0-9-]*-tree-' tree.html || complain "the page does not have the flight"
 fi
 
+# ---- a flood: the beginning, a gap, the end ----
+expect 0 "$m" run --name flood --output-limit 64K -- seq 100000
+expect 0 "$m" logs flood
+stderr_has "of stdout before"
+if ! awk 'NR == 1 && $1 != 1 { exit 1 } { last = $1 } END { exit last != 100000 }' "$out"; then
+    complain "not the first and the last line"
+fi
+[ "$(awk 'NR > 1 && $1 != before + 1 { jumps++ } { before = $1 } END { print jumps }' "$out")" -le 3 ] ||
+    complain "more than one gap"
+expect 0 "$m" logs flood --tail 2
+stdout_is "99999
+100000"
+
 # ---- while it comes ----
 # Each gate is opened once: with one for both, the second read could take the end of the first write.
 mkfifo gate-one gate-two gate-lost
@@ -95,7 +108,7 @@ timeout 5 sh -c 'echo >gate-lost' || true
 expect 0 "$m" compare --history tree
 stdout_has "There is no earlier flight of this name"
 expect 0 "$m" gc --keep 1
-stdout_has "3 flights"
+stdout_has "4 flights"
 expect 0 "$m" ls --json
 [ "$(grep -c '"id"' "$out")" -eq 1 ] || complain "more than one stayed"
 finish
