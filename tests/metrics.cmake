@@ -8,4 +8,4 @@ endforeach()
 mayfly_test(NAME metrics RUNG prop SOURCES "${here}/prop/prop_metrics.c" "${here}/lib/metrics_model.c" LINK mf_metrics
   TIMEOUT 600)
 mayfly_test(NAME metrics_step RUNG crash SOURCES "${here}/crash/metrics_step.c" "${here}/lib/metrics_answers.c"
-  LINK mf_metrics TIMEOUT 900)
+  LINK mf_metrics)

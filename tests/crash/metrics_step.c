@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
- * metrics_step.c -- SIGKILL at every instruction. A child works on a store and is single-stepped; a
- * kill between two instructions leaves exactly what the mapped file holds then, so every state that
- * the file goes through is copied, opened anew, and asked. Of every series, in all tiers, the
- * answer is that of before the call or that of after it; the same holds after some more recording,
- * and a second recovery changes nothing. Some children are killed for real, at random steps.
+ * metrics_step.c -- SIGKILL at every instruction. A kill between two instructions leaves exactly
+ * what the mapped file holds then, so all that matters are the instructions that store into it. A
+ * child makes the mapping read-only and the call; each store faults, is let through alone (the
+ * trap flag of the processor), and the file after it is kept. Every state is then opened anew and
+ * asked: of every series, in all tiers, the answer is that of before the call or that of after it;
+ * the same holds after some more recording, and a second recovery changes nothing. Other children
+ * are killed for real, at random stores.
  *
- * MAYFLY_TEST_STATES: how many states of a scenario are looked at, evenly spread (default 400; 0:
- * all). The number of instructions and states is printed. */
+ * MAYFLY_TEST_SCENARIO: only the scenario of this name. */
 #include "metrics_fixture.h"
 
 #include "metrics_answers.h"
 #include "test_seed.h"
 
 #include "base/rng.h"
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 
 /* A multiple of every interval below; the four seconds before it begin a lap that is a multiple of
  * 128, so that their rows are cleared. */
@@ -213,7 +213,99 @@ static const struct scenario scenarios[] = {
 
 /* --- the child */
 
-static void work(struct fixture *f, const struct scenario *scenario)
+#define STATES_MAX    4096
+#define TRAP_FLAG     0x100 /* of EFLAGS: SIGTRAP after one instruction */
+#define CHILD_SECONDS 100
+
+/* What parent and child share. The states are in a file of their own, one image after the other. */
+struct trace {
+    uint64_t kill_at; /* after this many stores SIGKILL; 0: never */
+    uint64_t stores;
+    size_t count; /* of states */
+    size_t len;   /* of each */
+    uint64_t at[STATES_MAX];
+};
+
+static struct {
+    struct trace *trace;
+    uint8_t *file; /* the mapping of the store */
+    uint8_t *last; /* the state before */
+    int states;
+} child;
+
+static void keep_state(void)
+{
+    struct trace *t = child.trace;
+    if (t->count == STATES_MAX || write(child.states, child.file, t->len) != (ssize_t)t->len) {
+        _exit(5);
+    }
+    memcpy(child.last, child.file, t->len);
+    t->at[t->count++] = t->stores;
+}
+
+static void on_store(int signal, siginfo_t *info, void *context)
+{
+    const uint8_t *address = info->si_addr;
+    if (address < child.file || address >= child.file + child.trace->len ||
+        mprotect(child.file, child.trace->len, PROT_READ | PROT_WRITE) != 0) {
+        (void)sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+        return; /* and dies of it */
+    }
+    ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
+}
+
+static void on_stored(int signal, siginfo_t *info, void *context)
+{
+    (void)signal;
+    (void)info;
+    ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+    if (++child.trace->stores == child.trace->kill_at) {
+        kill(getpid(), SIGKILL);
+    }
+    if (memcmp(child.file, child.last, child.trace->len) != 0) {
+        keep_state();
+    }
+    if (mprotect(child.file, child.trace->len, PROT_READ) != 0) {
+        _exit(5);
+    }
+}
+
+/* Where the slab is mapped; /proc/self/maps has a line "begin-end rw-s ... path" for it. */
+static bool find_mapping(const struct fixture *f)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[512];
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+        char *rest = NULL;
+        const uintptr_t begin = strtoul(line, &rest, 16);
+        const uintptr_t end = strtoul(rest + 1, NULL, 16);
+        if (strstr(line, " rw-s ") != NULL && strstr(line, f->path) != NULL) {
+            child.file = (uint8_t *)begin; // NOLINT(performance-no-int-to-ptr)
+            child.trace->len = end - begin;
+        }
+    }
+    if (maps != NULL) {
+        fclose(maps);
+    }
+    return child.file != NULL;
+}
+
+static void watch_stores(const struct fixture *f)
+{
+    const struct sigaction store = {.sa_sigaction = on_store, .sa_flags = SA_SIGINFO};
+    const struct sigaction stored = {.sa_sigaction = on_stored, .sa_flags = SA_SIGINFO};
+    child.last = find_mapping(f) ? malloc(child.trace->len) : NULL;
+    if (child.last == NULL || sigaction(SIGSEGV, &store, NULL) != 0 ||
+        sigaction(SIGTRAP, &stored, NULL) != 0) {
+        _exit(5);
+    }
+    keep_state();
+    if (mprotect(child.file, child.trace->len, PROT_READ) != 0) {
+        _exit(5);
+    }
+}
+
+static _Noreturn void work(struct fixture *f, const struct scenario *scenario)
 {
     struct world w = {0};
     const struct mf_metrics_schema s = schema();
@@ -228,56 +320,34 @@ static void work(struct fixture *f, const struct scenario *scenario)
         rc = mf_metrics_register(w.store, &specs[i], series[i], NULL);
     }
     rc = rc == 0 ? mf_counter_writer_begin(w.store, &w.writer, NULL) : rc;
-    if (rc != 0 || ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) {
-        _exit(rc != 0 ? 3 : 77);
+    if (rc != 0) {
+        _exit(3);
     }
     scenario->prepare(&w);
-    raise(SIGSTOP); /* from here on each instruction counts */
+    watch_stores(f); /* from here on each store counts */
     scenario->call(&w);
-    raise(SIGSTOP);
     _exit(w.rc == 0 ? 0 : 4);
 }
 
-/* Starts a child and waits until it is about to make the call. */
-static pid_t start(struct fixture *f, const struct scenario *scenario)
+/* A child prepares, makes the call, and ends or is killed; the states are in *trace and the file.
+ */
+static void run_child(struct fixture *f, const struct scenario *scenario, struct trace *trace,
+                      const char *states)
 {
+    trace->stores = trace->count = trace->len = 0;
     fflush(NULL);
-    const pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        alarm(CHILD_SECONDS);
+        child.trace = trace;
+        child.states = open(states, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         work(f, scenario);
     }
     int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-        print_message("skipped: ptrace is not permitted here\n");
-        skip();
-    }
-    assert_true(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
-    return child;
-}
-
-/* One instruction; false when the call has returned. */
-static bool step(pid_t child)
-{
-    int status = 0;
-    assert_int_equal(ptrace(PTRACE_SINGLESTEP, child, NULL, NULL), 0);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSTOPPED(status));
-    return WSTOPSIG(status) == SIGTRAP;
-}
-
-static void finish(pid_t child, bool to_the_end)
-{
-    int status = 0;
-    if (to_the_end) {
-        assert_int_equal(ptrace(PTRACE_CONT, child, NULL, NULL), 0);
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-        return;
-    }
-    kill(child, SIGKILL);
-    while (waitpid(child, &status, 0) == child && !WIFSIGNALED(status) && !WIFEXITED(status)) {
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (status != (trace->kill_at > 0 ? SIGKILL : 0)) {
+        fail_msg("%s: the child ended with status %d", scenario->name, status);
     }
 }
 
@@ -411,7 +481,7 @@ static void expect_before_or_after(struct check *c, const char *when, uint64_t a
             answers_print(before, all_names[i]);
             fprintf(stderr, "after:\n");
             answers_print(after, all_names[i]);
-            fail_msg("%s, instruction %llu, %s: %s is neither as before nor as after (%d)",
+            fail_msg("%s, store %llu, %s: %s is neither as before nor as after (%d)",
                      c->scenario->name, (unsigned long long)at, when, all_names[i], result);
         }
         results[i] = results[i] == 0 || results[i] == '=' ? result : results[i];
@@ -424,8 +494,8 @@ static void check_state(struct check *c, const uint8_t *bytes, size_t len, uint6
     char results[6] = {0};
     write_copy(c, bytes, len);
     if (answers_of(c->copy, &c->f->env, &c->got, &err) != 0) {
-        fail_msg("%s, instruction %llu: reading as it is: %s", c->scenario->name,
-                 (unsigned long long)at, err.msg);
+        fail_msg("%s, store %llu: reading as it is: %s", c->scenario->name, (unsigned long long)at,
+                 err.msg);
     }
     recover_and_ask(c, false, &c->got);
     expect_before_or_after(c, "recovered", at, false, results);
@@ -437,88 +507,47 @@ static void check_state(struct check *c, const uint8_t *bytes, size_t len, uint6
 
 /* --- the tests */
 
-struct states {
-    uint8_t *bytes; /* `count` images, one after the other */
-    uint64_t *at;   /* after how many instructions */
-    size_t len;
-    size_t count;
-    uint64_t instructions;
-};
-
-#define STATES_MAX 30000
-
-/* Every state of the file that the call goes through, but only as many as are wanted. */
-static struct states collect(struct fixture *f, const struct scenario *scenario)
+/* A child that is killed indeed, at a random store; the store itself is opened then. */
+static void kill_for_real(struct check *c, struct mf_rng *rng, struct trace *trace,
+                          const char *states)
 {
-    struct states s = {0};
-    const pid_t child = start(f, scenario);
-    char path[160];
-    snprintf(path, sizeof path, "%s/metrics.slab", f->path);
-    const int fd = open(path, O_RDONLY);
-    struct stat status;
-    assert_int_equal(fstat(fd, &status), 0);
-    s.len = (size_t)status.st_size;
-    const uint8_t *file = mmap(NULL, s.len, PROT_READ, MAP_SHARED, fd, 0);
-    assert_true(file != MAP_FAILED);
-    close(fd);
-    s.bytes = mmap(NULL, s.len * STATES_MAX, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    s.at = calloc(STATES_MAX, sizeof *s.at);
-    assert_true(s.bytes != MAP_FAILED && s.at != NULL);
-    memcpy(s.bytes, file, s.len);
-    s.count = 1;
-    while (step(child)) {
-        s.instructions++;
-        if (memcmp(s.bytes + (s.count - 1) * s.len, file, s.len) != 0) {
-            assert_true(s.count < STATES_MAX);
-            memcpy(s.bytes + s.count * s.len, file, s.len);
-            s.at[s.count++] = s.instructions;
-        }
-    }
-    finish(child, true);
-    munmap((void *)(uintptr_t)file, s.len);
-    return s;
-}
-
-/* A child that is killed indeed, at a random step; the store itself is opened then. */
-static void kill_for_real(struct check *c, struct mf_rng *rng, uint64_t instructions)
-{
-    const pid_t child = start(c->f, c->scenario);
-    const uint64_t until = mf_rng_below(rng, instructions < 20000 ? instructions : 20000);
-    for (uint64_t n = 0; n < until && step(child); n++) {
-    }
-    finish(child, false);
+    trace->kill_at = 1 + mf_rng_below(rng, trace->stores);
+    run_child(c->f, c->scenario, trace, states);
     char results[6] = {0};
     snprintf(c->copy, sizeof c->copy, "%s", c->f->path);
     recover_and_ask(c, false, &c->got);
-    expect_before_or_after(c, "killed", until, false, results);
+    expect_before_or_after(c, "killed", trace->kill_at, false, results);
+    trace->kill_at = 0;
 }
 
-static void run_scenario(struct fixture *f, const struct scenario *scenario, size_t wanted,
-                         struct mf_rng *rng)
+static void run_scenario(struct fixture *f, const struct scenario *scenario, struct mf_rng *rng,
+                         struct trace *trace)
 {
     static struct check c;
+    char path[160];
+    char states[160];
     c.f = f;
     c.scenario = scenario;
     snprintf(f->path, sizeof f->path, "%s/stepped", f->directory);
     snprintf(c.copy, sizeof c.copy, "%s/copy", f->directory);
-    char path[160];
     snprintf(path, sizeof path, "%s/metrics.slab", f->path);
-    struct states s = collect(f, scenario);
+    snprintf(states, sizeof states, "%s/states", f->directory);
+    run_child(f, scenario, trace, states);
+    const int fd = open(states, O_RDONLY | O_CLOEXEC);
+    uint8_t *images = mmap(NULL, trace->count * trace->len, PROT_READ, MAP_PRIVATE, fd, 0);
+    assert_true(images != MAP_FAILED);
+    close(fd);
     take_windows(&c);
-    take_reference(&c, s.bytes, s.len, &c.before);
-    take_reference(&c, s.bytes + (s.count - 1) * s.len, s.len, &c.after);
-    const size_t looked_at = wanted == 0 || wanted > s.count ? s.count : wanted;
-    for (size_t i = 0; i < looked_at; i++) {
-        const size_t at = looked_at > 1 ? i * (s.count - 1) / (looked_at - 1) : 0;
-        check_state(&c, s.bytes + at * s.len, s.len, s.at[at]);
+    take_reference(&c, images, trace->len, &c.before);
+    take_reference(&c, images + (trace->count - 1) * trace->len, trace->len, &c.after);
+    for (size_t i = 0; i < trace->count; i++) {
+        check_state(&c, images + i * trace->len, trace->len, trace->at[i]);
     }
-    printf("%-36s %8llu instructions %6zu states %6zu looked at\n", scenario->name,
-           (unsigned long long)s.instructions, s.count, looked_at);
-    munmap(s.bytes, s.len * STATES_MAX);
-    free(s.at);
+    printf("%-36s %6llu stores %6zu states\n", scenario->name, (unsigned long long)trace->stores,
+           trace->count);
+    munmap(images, trace->count * trace->len);
     unlink(path);
-    kill_for_real(&c, rng, s.instructions);
+    kill_for_real(&c, rng, trace, states);
     unlink(path);
 }
 
@@ -526,29 +555,33 @@ static void killed_at_every_instruction(void **state)
 {
     struct mf_rng rng;
     mf_rng_seed(&rng, test_seed());
-    const char *given = getenv("MAYFLY_TEST_STATES");
-    const size_t wanted = given != NULL ? strtoul(given, NULL, 0) : 400;
     const char *only = getenv("MAYFLY_TEST_SCENARIO");
+    struct trace *trace =
+        mmap(NULL, sizeof *trace, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(trace != MAP_FAILED);
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
         if (only == NULL || strcmp(only, scenarios[i].name) == 0) {
-            run_scenario(*state, &scenarios[i], wanted, &rng);
+            run_scenario(*state, &scenarios[i], &rng, trace);
         }
     }
+    munmap(trace, sizeof *trace);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
-#if defined(__SANITIZE_THREAD__)
-#define SKIPPED 1
-#elif defined(__has_feature)
+#if !defined(__x86_64__)
+    printf("skipped: the trap flag is that of x86-64\n");
+    return 77;
+#endif
+#if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define SKIPPED 1
+#define __SANITIZE_THREAD__ 1
 #endif
 #endif
-#ifdef SKIPPED
-    printf("skipped: nothing here runs in threads, and ThreadSanitizer makes each step ten\n");
+#if defined(__SANITIZE_THREAD__)
+    printf("skipped: nothing here runs in threads, and ThreadSanitizer keeps signals back\n");
     return 77;
 #endif
     const struct CMUnitTest tests[] = {
