@@ -64,8 +64,7 @@ static int listen_on_loopback(uint16_t port, uint16_t *ret_port)
     return listener;
 }
 
-/* --- a life
- * --------------------------------------------------------------------------------------- */
+/* ---- a life ---- */
 
 struct life {
     struct mf_metrics *store;
@@ -158,8 +157,7 @@ static int ports(const char *count_text)
     return 0;
 }
 
-/* --- the comparison
- * ------------------------------------------------------------------------------- */
+/* ---- the comparison ---- */
 
 struct one_life {
     uint64_t seconds;

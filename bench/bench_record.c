@@ -40,7 +40,7 @@ static void run_atomic(void *context, uint64_t count)
     }
 }
 
-/* --- within one second */
+/* ---- within one second ---- */
 
 static void next_second(void *context)
 {
@@ -120,7 +120,7 @@ static void run_counters(void *context, uint64_t count)
     }
 }
 
-/* --- each value in a second of its own */
+/* ---- each value in a second of its own ---- */
 
 static void run_turns_seconds(void *context, uint64_t count)
 {
@@ -163,7 +163,7 @@ static void run_record_consolidate(void *context, uint64_t count)
     }
 }
 
-/* --- registering */
+/* ---- registering ---- */
 
 struct registering {
     const char *path;
@@ -208,7 +208,7 @@ static void run_register(void *context, uint64_t count)
     }
 }
 
-/* --- querying */
+/* ---- querying ---- */
 
 struct querying {
     struct bench_store store;
@@ -273,7 +273,7 @@ static void run_query(void *context, uint64_t count)
     }
 }
 
-/* --- a reader in another process */
+/* ---- a reader in another process ---- */
 
 struct watching {
     struct bench_store store;
@@ -364,8 +364,7 @@ static void watching_close(struct watching *watching)
     bench_store_close(&watching->store);
 }
 
-/* --- the suite
- * ------------------------------------------------------------------------------------ */
+/* ---- the suite ---- */
 
 /* A case on a store of its own. */
 struct store_case {

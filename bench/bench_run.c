@@ -3,8 +3,9 @@
  * bench_run.c -- what `mayfly run` costs the command.
  *
  *   cpu      a command that computes for about a second
- *   lines    one that writes 100,000 lines, one write(2) each, at about 100,000 lines a second, to
- * a reader that throws them away start    /bin/true, from the start of the program to its end
+ *   lines    one that writes 100,000 lines, one write(2) each, to a reader that throws them away:
+ *            about 100,000 lines a second
+ *   start    /bin/true, from the start of the program to its end
  *
  * Each is run plain, plain a second time (the noise) and recorded, in an order drawn anew in every
  * round; a ratio is taken between two runs of one round. The command measures itself with the
@@ -46,8 +47,7 @@ struct table {
     size_t rounds;
 };
 
-/* ---- the command --------------------------------------------------------------------------------
- */
+/* ---- the command ---- */
 
 static volatile uint64_t result;
 
@@ -93,8 +93,7 @@ static int work(char **argv)
     return write((int)strtol(argv[4], NULL, 10), said, sizeof said) == sizeof said ? 0 : 1;
 }
 
-/* ---- one run ------------------------------------------------------------------------------------
- */
+/* ---- one run ---- */
 
 static char self[512];
 static char mayfly[640];
@@ -172,8 +171,7 @@ static struct measured run_once(enum kind kind, enum mode mode, uint64_t iterati
     return measured;
 }
 
-/* ---- rounds and tables --------------------------------------------------------------------------
- */
+/* ---- rounds and tables ---- */
 
 /* Iterations that take about `wanted_ns` here and now. */
 static uint64_t calibrate(double wanted_ns)

@@ -119,7 +119,7 @@ static const struct way ways[] = {
 };
 #define WAYS (sizeof ways / sizeof ways[0])
 
-/* --- what they write to */
+/* ---- what they write to ---- */
 
 static void *drain(void *context)
 {
@@ -176,8 +176,7 @@ static void close_sinks(struct sinks *sinks)
     bench_store_close(&sinks->counter);
 }
 
-/* --- measuring
- * ------------------------------------------------------------------------------------ */
+/* ---- measuring ---- */
 
 struct row {
     uint32_t *latencies; /* how many operations took that many ns */

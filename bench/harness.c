@@ -112,8 +112,7 @@ const char *bench_format_ns(char out[32], double ns)
     return out;
 }
 
-/* --- options
- * -------------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 static void usage(const char *program, const char *summary, enum bench_suite_kind kind, FILE *out)
 {
@@ -219,8 +218,7 @@ bool bench_wants(const struct bench *bench, const char *name)
     return filter == NULL || strstr(name, filter) != NULL;
 }
 
-/* --- measuring
- * ------------------------------------------------------------------------------------ */
+/* ---- measuring ---- */
 
 static void add_unfiltered(struct bench *bench, const struct bench_case *item)
 {

@@ -66,8 +66,8 @@ struct cli_context {
     struct mf_errinfo err;
 };
 
-/* ---- parsed options, by their long name; a name that the verb's table lacks is a bug and aborts
- * ---- */
+/* ---- parsed options ----
+ * By their long name; a name that the verb's table lacks is a bug and aborts. */
 
 bool cli_flag(const struct cli_context *cli, const char *name);
 /* How often it was given; a default does not count. */

@@ -65,8 +65,7 @@ MF_API const char *mf_flight_state_name(enum mf_flight_state state);
 MF_API const char *mf_flight_outcome_name(enum mf_flight_outcome outcome);
 MF_API const char *mf_flight_rung_name(enum mf_flight_rung rung);
 
-/* ---- where flights live -------------------------------------------------------------------------
- */
+/* ---- where flights live ---- */
 
 /* The home: `override` when not NULL, else $MAYFLY_HOME, else $XDG_DATA_HOME/mayfly, else
  * $HOME/.local/share/mayfly. *ret_home is the caller's (mf_flight_free_text). Nothing is created.
@@ -86,8 +85,7 @@ MF_API void mf_flight_free_text(char *text);
 MF_API MF_MUST_CHECK int mf_flight_resolve(const char *home, const char *ref, char **ret_dir,
                                            struct mf_errinfo *err);
 
-/* ---- what a flight says of itself ---------------------------------------------------------------
- */
+/* ---- what a flight says of itself ---- */
 
 struct mf_flight_stream_totals {
     uint64_t bytes;      /* written by the command */
@@ -215,8 +213,7 @@ MF_API void mf_flight_list_free(struct mf_flight_list *list);
 MF_API MF_MUST_CHECK int mf_flight_metrics_path(const char *dir, char **ret_path,
                                                 struct mf_errinfo *err);
 
-/* ---- output -------------------------------------------------------------------------------------
- */
+/* ---- output ---- */
 
 struct mf_flight_output; /* a cursor over what the command wrote, in the order of its arrival */
 
@@ -259,8 +256,7 @@ MF_API MF_MUST_CHECK int mf_flight_output_last_line(struct mf_flight_output *out
                                                     struct mf_errinfo *err);
 MF_API void mf_flight_output_close(struct mf_flight_output *output);
 
-/* ---- events -------------------------------------------------------------------------------------
- */
+/* ---- events ---- */
 
 struct mf_flight_events; /* a cursor over events.log */
 
@@ -287,8 +283,7 @@ MF_API MF_MUST_CHECK int mf_flight_events_next(struct mf_flight_events *events, 
 MF_API uint64_t mf_flight_events_skipped(const struct mf_flight_events *events);
 MF_API void mf_flight_events_close(struct mf_flight_events *events);
 
-/* ---- processes ----------------------------------------------------------------------------------
- */
+/* ---- processes ---- */
 
 struct mf_flight_exec {
     int64_t t_ns;
@@ -349,8 +344,7 @@ MF_API MF_MUST_CHECK int mf_flight_processes_read(const char *dir,
                                                   struct mf_errinfo *err);
 MF_API void mf_flight_processes_free(struct mf_flight_processes *processes);
 
-/* ---- completing and removing --------------------------------------------------------------------
- */
+/* ---- completing and removing ---- */
 
 struct mf_flight_recovery {
     bool was_complete;   /* nothing to do */
@@ -368,8 +362,7 @@ MF_API MF_MUST_CHECK int mf_flight_recover(const char *dir, struct mf_flight_rec
  * recorded. Never follows symbolic links. Errors: MF_ELOCKED, MF_EFORMAT. */
 MF_API MF_MUST_CHECK int mf_flight_remove(const char *dir, struct mf_errinfo *err);
 
-/* ---- recording ----------------------------------------------------------------------------------
- */
+/* ---- recording ---- */
 
 enum mf_leftover { MF_LEFTOVER_LEAVE, MF_LEFTOVER_WAIT, MF_LEFTOVER_KILL };
 
@@ -389,9 +382,8 @@ struct mf_flight_options {
     uint64_t memory_max_bytes;    /* limit for the tree; 0: none */
     enum mf_flight_rung rung_max; /* the ladder is not climbed beyond */
     enum mf_leftover leftover;    /* what becomes of processes that outlive the command */
-    bool merge_streams; /* stdout and stderr through one pipe: their order is kept, not their names
-                         */
-    uint64_t reserved[8]; /* zero */
+    bool merge_streams;           /* both through one pipe: their order is kept, not their names */
+    uint64_t reserved[8];         /* zero */
 };
 #define MF_FLIGHT_OPTIONS_INIT                                                                     \
     {                                                                                              \

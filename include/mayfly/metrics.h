@@ -104,8 +104,7 @@ struct mf_metrics_options {
 /* The schema of the documents: 1 s x 600, 10 s x 2160, 300 s x 2016. `series_max` columns. */
 MF_API struct mf_metrics_schema mf_metrics_schema_default(uint32_t series_max);
 
-/* --- the store
- * ------------------------------------------------------------------------------------ */
+/* ---- the store ---- */
 
 /* Opens the store in directory `path` for writing; creates directory and store when there is none
  * (an empty directory is fine). schemas: [copy], schema_count 1 .. MF_METRICS_SCHEMAS_MAX;
@@ -128,8 +127,7 @@ MF_API int mf_metrics_close(struct mf_metrics *store, struct mf_errinfo *err);
  * poisoned: recording goes on in memory, every later sync returns MF_EPOISONED. [owner-thread] */
 MF_API MF_MUST_CHECK int mf_metrics_sync(struct mf_metrics *store, struct mf_errinfo *err);
 
-/* --- series
- * --------------------------------------------------------------------------------------- */
+/* ---- series ---- */
 
 struct mf_series_spec {
     enum mf_series_type type;
@@ -152,8 +150,7 @@ MF_API MF_MUST_CHECK int mf_metrics_register(struct mf_metrics *store,
 MF_API MF_MUST_CHECK int mf_metrics_unregister(struct mf_metrics *store, mf_series series,
                                                struct mf_errinfo *err);
 
-/* --- recording
- * ------------------------------------------------------------------------------------ */
+/* ---- recording ---- */
 
 /* Sets the store's clock to the caller's wall time and takes a sample of every counter that was
  * added to. Recording without a time uses this clock: until the first tick it is MF_EVALUE. Cheap;
@@ -232,8 +229,7 @@ struct mf_metrics_stats {
     uint32_t series_max;
 };
 
-/* --- reading
- * -------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* Opens a store (being written, closed, or sealed) for reading; needs read permission only.
  * Errors: MF_ENOTFOUND (no store in `path`), MF_EFORMAT, MF_EVERSION, MF_ECORRUPT, -errno.
@@ -300,10 +296,8 @@ struct mf_metrics_query {
     enum mf_metrics_function function;
     double quantile; /* 0 .. 1, for MF_FUNCTION_QUANTILE */
 };
-#define MF_TIER_AUTO (-1)
-#define MF_TIER_FINEST                                                                             \
-    (-2)                    /* mf_metrics_visit(): each time in the finest tier that still has it  \
-                             */
+#define MF_TIER_AUTO   (-1)
+#define MF_TIER_FINEST (-2) /* mf_metrics_visit(): each time in the finest that still has it */
 #define MF_TIER_LATEST (-3) /* mf_metrics_visit(): only the newest point of each series */
 
 struct mf_series_result {
@@ -385,8 +379,7 @@ MF_API double mf_histogram_error(const struct mf_histogram *histogram);
  * two from 2^-20 to 2^44 and mf_histogram_error() below 1. */
 MF_API uint64_t mf_histogram_count_below(const struct mf_histogram *histogram, double bound);
 
-/* --- many stores; sealing
- * --------------------------------------------------------------------------- */
+/* ---- many stores; sealing ---- */
 
 /* Calls visit with the path of every store at and below the directory `root`, in order of their
  * paths; a non-zero return ends it and is returned. Symbolic links are not followed, nothing inside

@@ -94,8 +94,7 @@ struct mf_reclog_info {
     uint64_t cut_records;    /* whole records among them, which followed an incomplete one */
 };
 
-/* --- appending
- * ------------------------------------------------------------------------------------ */
+/* ---- appending ---- */
 
 /* Opens the log `path` for appending and locks it; creates it when absent (the directory must
  * exist). A torn tail of a crash is removed and reported in mf_reclog_info(). options, env:
@@ -145,8 +144,7 @@ MF_API void mf_reclog_info(struct mf_reclog *log, struct mf_reclog_info *ret_inf
  * No other call on the log may run or follow. [owner-thread] */
 MF_API int mf_reclog_close(struct mf_reclog *log, struct mf_errinfo *err);
 
-/* --- reading
- * -------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 struct mf_reclog_record {
     uint64_t seq;

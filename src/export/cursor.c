@@ -17,8 +17,7 @@
 #define CURSOR_HEADER    32
 #define CURSOR_BYTES_MAX (UINT64_C(4) << 30) /* a million histograms with every bucket in use */
 
-/* --- entries by hash
- * ------------------------------------------------------------------------------ */
+/* ---- entries by hash ---- */
 
 static size_t place_of(const struct cursor *cursor, uint64_t hash, uint32_t check)
 {
@@ -125,8 +124,7 @@ void mf__cursor_free(struct cursor *cursor)
     forget(cursor);
 }
 
-/* --- the file
- * ------------------------------------------------------------------------------------- */
+/* ---- the file ---- */
 
 struct input {
     const uint8_t *bytes;

@@ -43,8 +43,7 @@ static const char *type_suffix(enum mf_series_type type)
     return "_gauge";
 }
 
-/* --- the names in use
- * ----------------------------------------------------------------------------- */
+/* ---- the names in use ---- */
 
 static size_t taken_place(const struct names *names, const char *name)
 {
@@ -105,8 +104,7 @@ static int is_free(const struct names *names, const char *base, const char *cons
     return 1;
 }
 
-/* --- families
- * ------------------------------------------------------------------------------------- */
+/* ---- families ---- */
 
 static char *natural_base(const char *name, enum mf_series_type type)
 {

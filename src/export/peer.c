@@ -59,8 +59,7 @@ static bool cancelled(const struct peer *peer)
            peer->config->cancelled(peer->config->cancelled_context);
 }
 
-/* --- libcurl's callbacks
- * -------------------------------------------------------------------------- */
+/* ---- libcurl's callbacks ---- */
 
 static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
@@ -145,8 +144,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
     return size * count;
 }
 
-/* --- set-up
- * --------------------------------------------------------------------------------------- */
+/* ---- set-up ---- */
 
 static struct curl_slist *add_header(struct curl_slist *list, const char *line, bool *ok)
 {
@@ -288,8 +286,7 @@ void mf__peer_free(struct peer *peer)
     curl_global_cleanup();
 }
 
-/* --- requests
- * ------------------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 static int pack(struct peer *peer, const struct mf_buffer *message, size_t *ret_len,
                 struct mf_errinfo *err)

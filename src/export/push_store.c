@@ -82,8 +82,7 @@ static int out_of_memory(struct push *p)
     return mf_fail_os(p->err, -ENOMEM, "%s", p->path);
 }
 
-/* --- from rows to the batch
- * ----------------------------------------------------------------------- */
+/* ---- from rows to the batch ---- */
 
 static void begin(struct push *p, const char *suffix, const char *le)
 {
@@ -246,8 +245,7 @@ static int send_batch(struct push *p)
     return p->dirty && p->acknowledged >= p->cursor.count ? save_cursor(p, p->err) : 0;
 }
 
-/* --- reading
- * -------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static int on_series(void *context, const struct mf_series_result *series, int64_t *start_ns)
 {
@@ -391,8 +389,7 @@ static int on_end(void *context)
     return close_rows(context);
 }
 
-/* --- a whole push
- * --------------------------------------------------------------------------------- */
+/* ---- a whole push ---- */
 
 static char *cursor_path_of(const struct mf_pusher *pusher, const char *path)
 {

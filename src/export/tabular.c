@@ -33,8 +33,7 @@ static const char *type_word(enum mf_series_type type)
     return "gauge";
 }
 
-/* --- CSV
- * ------------------------------------------------------------------------------------------ */
+/* ---- CSV ---- */
 
 static void csv_number(struct mf_buffer *out, double value)
 {
@@ -70,8 +69,7 @@ static void csv_point(struct tabular *t, const struct mf_point *point, int64_t i
                      (point->flags & MF_POINT_APPROXIMATE) != 0 ? "A" : "");
 }
 
-/* --- JSON
- * ----------------------------------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 static void json_series(struct tabular *t)
 {
@@ -125,8 +123,7 @@ static void json_point(struct tabular *t, const struct mf_point *point, int64_t 
     mf_json_end_object(json);
 }
 
-/* --- both
- * ----------------------------------------------------------------------------------------- */
+/* ---- both ---- */
 
 void mf__tabular_begin(struct tabular *t)
 {

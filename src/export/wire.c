@@ -17,8 +17,7 @@ enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2 };
 /* prometheus.MetricMetadata.MetricType has the same numbers in both versions. */
 enum { METADATA_COUNTER = 1, METADATA_GAUGE = 2, METADATA_HISTOGRAM = 3 };
 
-/* --- batches
- * -------------------------------------------------------------------------------------- */
+/* ---- batches ---- */
 
 void mf__wire_batch_clear(struct wire_batch *batch)
 {
@@ -198,8 +197,7 @@ void mf__wire_batch_describe(const struct wire_batch *batch, size_t series, stru
     }
 }
 
-/* --- Protocol Buffers
- * ----------------------------------------------------------------------------- */
+/* ---- Protocol Buffers ---- */
 
 static void put_varint(struct mf_buffer *out, uint64_t value)
 {

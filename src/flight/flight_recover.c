@@ -49,8 +49,7 @@ static void note_time(struct recovering *r, int64_t t_ns)
     r->last_ns = t_ns > r->last_ns ? t_ns : r->last_ns;
 }
 
-/* ---- logs ---------------------------------------------------------------------------------------
- */
+/* ---- logs ---- */
 
 /* Opening a log for appending cuts off what is torn. A log that is not there is not made. */
 static int repair_log(struct recovering *r, const char *name, struct mf_errinfo *err)
@@ -78,8 +77,7 @@ static int repair_log(struct recovering *r, const char *name, struct mf_errinfo 
     return ret;
 }
 
-/* ---- totals -------------------------------------------------------------------------------------
- */
+/* ---- totals ---- */
 
 static void add_known(uint64_t *sum, uint64_t value)
 {
@@ -255,8 +253,7 @@ static int count_events(struct recovering *r, struct mf_errinfo *err)
     return ret;
 }
 
-/* ---- the ending ---------------------------------------------------------------------------------
- */
+/* ---- the ending ---- */
 
 static int add_evidence(struct mf_flight_info *info, const char *text)
 {
@@ -352,8 +349,7 @@ static int finish_info(struct recovering *r, const struct mf_flight_processes *p
     return info->memory_peak_source != NULL ? ret : -ENOMEM;
 }
 
-/* ---- the cgroup ---------------------------------------------------------------------------------
- */
+/* ---- the cgroup ---- */
 
 /* The path when it ends in the name that this flight's cgroup has, else "". */
 static const char *own_cgroup(const struct recovering *r, const char *path)
@@ -375,8 +371,7 @@ static bool is_same_boot(const struct mf_flight_info *info)
     return info->boot_id != NULL && strcmp(host.boot_id, info->boot_id) == 0;
 }
 
-/* ---- all of it ----------------------------------------------------------------------------------
- */
+/* ---- all of it ---- */
 
 static int recover_locked(struct recovering *r, struct mf_errinfo *err)
 {

@@ -89,8 +89,7 @@ static const struct tree_series tree_series[TREE_SERIES] = {
 #undef X
 };
 
-/* ---- the store ----------------------------------------------------------------------------------
- */
+/* ---- the store ---- */
 
 /* Four tiers that keep a day: with 100 ms the first two minutes, then seconds for 20 minutes, 10 s
  * for four hours, 2 minutes for a day; a slot of every tier still has its minimum and maximum. */
@@ -157,8 +156,7 @@ static void put(struct mf_flight_series *series, mf_series *handle,
                      : mf_metrics_record_at(series->store, *handle, value, wall_ns));
 }
 
-/* ---- names --------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 /* A label must be UTF-8 and not empty; a command's name can be anything. */
 static bool is_label(const char *comm)
@@ -262,8 +260,7 @@ static void record_names(struct mf_flight_series *series, int64_t wall_ns)
     put_name(series, other, seconds(other_cpu_ns), (double)other_rss_bytes, wall_ns);
 }
 
-/* ---- recording ----------------------------------------------------------------------------------
- */
+/* ---- recording ---- */
 
 static void record_output(struct mf_flight_series *series, const struct mf_tree_figures *figures,
                           int64_t wall_ns)

@@ -60,8 +60,8 @@ static void *run(void *context)
 {
     struct mf_flight_sync *sync = context;
     struct mf_poll_item stop = {.descriptor = sync->stop, .want_read = true};
-    int64_t wait_ns =
-        FIRST_NS; /* a short flight does not wait for a sync that its end makes again */
+    /* A short flight does not wait for a sync that its end makes again. */
+    int64_t wait_ns = FIRST_NS;
     while (mf_fd_poll(&stop, 1, wait_ns) == 0) {
         mf__flight_sync_now(sync->dir);
         wait_ns = PERIOD_NS;

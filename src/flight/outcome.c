@@ -49,8 +49,7 @@ __attribute__((format(printf, 2, 3))) static void add_evidence(struct mf_verdict
     mf_buffer_puts(line, text);
 }
 
-/* ---- out of memory ------------------------------------------------------------------------------
- */
+/* ---- out of memory ---- */
 
 static bool counted(uint64_t value)
 {
@@ -129,8 +128,7 @@ static void say_out_of_memory(const struct mf_ending *ending, struct mf_buffer *
     }
 }
 
-/* ---- the rest -----------------------------------------------------------------------------------
- */
+/* ---- the rest ---- */
 
 static void judge_start_failure(const struct mf_ending *ending, struct mf_verdict *verdict)
 {

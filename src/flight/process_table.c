@@ -76,8 +76,7 @@ static int64_t now_ns(const struct mf_process_table *table, int64_t monotonic_ns
     return t_ns > 0 ? t_ns : 0;
 }
 
-/* ---- the containers -----------------------------------------------------------------------------
- */
+/* ---- the containers ---- */
 
 int mf__processes_new(const struct mf_process_table_spec *spec, struct mf_process_table **ret_table,
                       struct mf_errinfo *err)
@@ -189,8 +188,7 @@ void mf__processes_free(struct mf_process_table *table)
     mf_free(table);
 }
 
-/* ---- figures ------------------------------------------------------------------------------------
- */
+/* ---- figures ---- */
 
 static uint64_t known_or_zero(uint64_t value)
 {
@@ -255,8 +253,7 @@ static void note_rss(struct mf_process_table *table, struct mf_process *process,
     }
 }
 
-/* ---- starting -----------------------------------------------------------------------------------
- */
+/* ---- starting ---- */
 
 static bool is_detailed(const struct mf_process *process)
 {
@@ -430,8 +427,7 @@ void mf__processes_add_command(struct mf_process_table *table, int32_t pid, int3
     write_exec(table, process, t_ns, args, args_len < sizeof args ? args_len : sizeof args);
 }
 
-/* ---- ending -------------------------------------------------------------------------------------
- */
+/* ---- ending ---- */
 
 static void write_known(struct mf_json *json, const char *key, uint64_t value)
 {
@@ -584,8 +580,7 @@ void mf__processes_finish(struct mf_process_table *table)
     }
 }
 
-/* ---- events -------------------------------------------------------------------------------------
- */
+/* ---- events ---- */
 
 static void on_fork(struct mf_process_table *table, const struct mf_procevent *event, int64_t t_ns)
 {
@@ -721,8 +716,7 @@ bool mf__processes_event(struct mf_process_table *table, const struct mf_proceve
     return known || mf__processes_find(table, event->tgid) != NULL;
 }
 
-/* ---- exit records -------------------------------------------------------------------------------
- */
+/* ---- exit records ---- */
 
 static bool take_record(struct mf_process_table *table, const struct mf_task_record *record)
 {
@@ -783,8 +777,7 @@ void mf__processes_retry_records(struct mf_process_table *table)
     table->pending_count = 0;
 }
 
-/* ---- without events -----------------------------------------------------------------------------
- */
+/* ---- without events ---- */
 
 void mf__processes_reaped(struct mf_process_table *table, int32_t pid, int status, int64_t t_ns)
 {

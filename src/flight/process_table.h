@@ -39,12 +39,11 @@ struct mf_process {
     int64_t end_ns;
     uint64_t cause; /* id of its latest start or exec event: parent of what it does next */
     uint64_t start_event;
-    bool
-        fork_expected; /* it was made from what we know ourselves, and the event is still to come */
+    bool fork_expected; /* made from what we know ourselves; the event is still to come */
     bool exec_expected;
     bool last_name; /* comm is from the exit record */
-    bool gone; /* a sample found that it is no more, and its pid may be somebody else's */
-    bool dead; /* its end was seen; what belongs to it may still be on its way */
+    bool gone;      /* a sample found that it is no more, and its pid may be somebody else's */
+    bool dead;      /* its end was seen; what belongs to it may still be on its way */
     unsigned passes_dead;
     bool status_known;
     uint32_t status;

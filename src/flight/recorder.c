@@ -48,8 +48,7 @@
 
 #define LAST_EVENTS_NS (500 * MF_NS_PER_MS) /* it comes at once, unless the machine is busy */
 
-/* ---- options ------------------------------------------------------------------------------------
- */
+/* ---- options ---- */
 
 static int64_t or_default(int64_t value, int64_t fallback)
 {
@@ -90,8 +89,7 @@ static int check_options(const struct mf_flight_options *given, struct mf_flight
     return 0;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------
- */
+/* ---- the end ---- */
 
 /* The exit of the command is reported to its parent before the connector tells of it. */
 static void await_last_events(struct mf_recorder *recorder)
@@ -274,8 +272,7 @@ static void tell_who_is_left(struct mf_recorder *recorder, bool holds_output)
     mf__events_end(&recorder->events);
 }
 
-/* ---- what goes on without us --------------------------------------------------------------------
- */
+/* ---- what goes on without us ---- */
 
 struct left_stream {
     int source;
@@ -351,8 +348,7 @@ static void leave_behind(struct mf_recorder *recorder)
     }
 }
 
-/* ---- closing ------------------------------------------------------------------------------------
- */
+/* ---- closing ---- */
 
 /* Output that was written is delivered, however long its consumer takes; unless somebody wants us
  * to end: then a consumer that takes nothing any more is waited for no longer than the grace. */

@@ -31,8 +31,7 @@ static int64_t now_ns(const struct mf_recorder *recorder)
     return mf__recorder_now_ns(recorder);
 }
 
-/* ---- the kernel's messages ----------------------------------------------------------------------
- */
+/* ---- the kernel's messages ---- */
 
 static void lost(struct mf_recorder *recorder, const char *what)
 {
@@ -97,8 +96,7 @@ static void drain_in_time(struct mf_recorder *recorder)
     }
 }
 
-/* ---- ends ---------------------------------------------------------------------------------------
- */
+/* ---- ends ---- */
 
 static void add_usage(struct mf_usage *sum, const struct mf_usage *usage)
 {
@@ -167,8 +165,7 @@ void mf__recorder_reap(struct mf_recorder *recorder)
     }
 }
 
-/* ---- signals ------------------------------------------------------------------------------------
- */
+/* ---- signals ---- */
 
 static void forward(struct mf_recorder *recorder, const struct mf_signal *signal)
 {
@@ -248,8 +245,7 @@ static void signal_tree(struct mf_recorder *recorder, int number)
     }
 }
 
-/* ---- deadlines ----------------------------------------------------------------------------------
- */
+/* ---- deadlines ---- */
 
 static void check_timeout(struct mf_recorder *recorder, int64_t t_ns)
 {
@@ -321,8 +317,7 @@ static void check_hang(struct mf_recorder *recorder, int64_t t_ns)
     mf__events_end(&recorder->events);
 }
 
-/* ---- evidence -----------------------------------------------------------------------------------
- */
+/* ---- evidence ---- */
 
 static void write_oom(struct mf_recorder *recorder, const struct mf_oom_message *message,
                       const char *source)
@@ -361,8 +356,7 @@ void mf__recorder_look_for_oom(struct mf_recorder *recorder)
     }
 }
 
-/* ---- output -------------------------------------------------------------------------------------
- */
+/* ---- output ---- */
 
 bool mf__pumps_run(struct mf_recorder *recorder)
 {
@@ -422,8 +416,7 @@ bool mf__recorder_told_to_end(struct mf_recorder *recorder)
     return told;
 }
 
-/* ---- the loop -----------------------------------------------------------------------------------
- */
+/* ---- the loop ---- */
 
 static void tick(struct mf_recorder *recorder, int64_t t_ns)
 {

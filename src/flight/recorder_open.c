@@ -28,8 +28,7 @@
 #define SWEEP_AGE_NS                                                                               \
     (10 * 60 * MF_NS_PER_SECOND) /* no recorder takes that long to start its command */
 
-/* ---- texts of the description -------------------------------------------------------------------
- */
+/* ---- texts of the description ---- */
 
 static char **copy_list(const char *const *texts)
 {
@@ -163,8 +162,7 @@ static int describe(struct mf_recorder *recorder, struct mf_errinfo *err)
                : mf_fail(err, -ENOMEM, "no memory to describe the flight");
 }
 
-/* ---- the ladder ---------------------------------------------------------------------------------
- */
+/* ---- the ladder ---- */
 
 static int make_cgroup(struct mf_recorder *recorder, struct mf_errinfo *err)
 {
@@ -254,8 +252,7 @@ static int climb(struct mf_recorder *recorder, struct mf_errinfo *err)
     return ok ? 0 : mf_fail(err, -ENOMEM, "no memory to describe the flight");
 }
 
-/* ---- the directory ------------------------------------------------------------------------------
- */
+/* ---- the directory ---- */
 
 /* Given back before the last writes, so that they find room on a full disk. */
 static void make_reserve(const char *dir)
@@ -337,8 +334,7 @@ static int make_directory(struct mf_recorder *recorder, struct mf_errinfo *err)
     return ret;
 }
 
-/* ---- logs ---------------------------------------------------------------------------------------
- */
+/* ---- logs ---- */
 
 static char *path_in(const struct mf_recorder *recorder, const char *name)
 {
@@ -375,8 +371,7 @@ static int open_logs(struct mf_recorder *recorder, struct mf_errinfo *err)
     return ret;
 }
 
-/* ---- the table of processes ---------------------------------------------------------------------
- */
+/* ---- the table of processes ---- */
 
 static void on_end(void *context, struct mf_process *process)
 {

@@ -50,8 +50,7 @@ static void raise_to(uint64_t *value, uint64_t new_value)
     }
 }
 
-/* ---- one process --------------------------------------------------------------------------------
- */
+/* ---- one process ---- */
 
 void mf__sampler_count(struct mf_sampler *sampler, struct mf_process *process)
 {
@@ -204,8 +203,7 @@ static void check(struct mf_sampler *sampler, struct mf_process *process, int64_
     mf__sampler_count(sampler, process);
 }
 
-/* ---- who is there -------------------------------------------------------------------------------
- */
+/* ---- who is there ---- */
 
 struct walk {
     struct mf_sampler *sampler;
@@ -297,8 +295,7 @@ void mf__sampler_scan(struct mf_sampler *sampler, int64_t t_ns)
     mf__processes_scan_end(sampler->processes, t_ns);
 }
 
-/* ---- the tree -----------------------------------------------------------------------------------
- */
+/* ---- the tree ---- */
 
 static void add_live(uint64_t *sum, uint64_t value)
 {
@@ -458,8 +455,7 @@ static void sample_pss(struct mf_sampler *sampler)
         end_ns - sampler->started_monotonic_ns + (pause_ns > SLOW_NS ? pause_ns : SLOW_NS);
 }
 
-/* ---- records ------------------------------------------------------------------------------------
- */
+/* ---- records ---- */
 
 static void write_known(struct mf_json *json, uint64_t value)
 {

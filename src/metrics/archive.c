@@ -63,8 +63,7 @@ struct slot_range mf__retained(const struct mf_metrics_info *info,
     return (struct slot_range){newest - (int64_t)tier->slots + 1, newest};
 }
 
-/* --- comparison of two sources
- * -------------------------------------------------------------------- */
+/* ---- comparison of two sources ---- */
 
 struct comparison {
     const struct mf_metrics_reader *slab;
@@ -186,8 +185,7 @@ static int compare(const struct mf_metrics_reader *slab, const struct mf_metrics
     return rc == 0 ? 0 : mf_fail(err, rc, "%s: reading it back: %s", path, mf_strerror(rc));
 }
 
-/* --- sealing
- * -------------------------------------------------------------------------------------- */
+/* ---- sealing ---- */
 
 struct sealing {
     const char *path;

@@ -70,8 +70,7 @@ uint64_t *mf__catalog_add_block(struct catalog *catalog)
     return item;
 }
 
-/* --- encoding
- * ------------------------------------------------------------------------------------- */
+/* ---- encoding ---- */
 
 static void put(struct mf_buffer *out, uint64_t value)
 {
@@ -170,8 +169,7 @@ int mf__catalog_encode(const struct catalog *catalog, struct mf_buffer *out)
     return out->failed ? -ENOMEM : 0;
 }
 
-/* --- decoding
- * ------------------------------------------------------------------------------------- */
+/* ---- decoding ---- */
 
 struct input {
     const char *at;

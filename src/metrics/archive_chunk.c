@@ -144,8 +144,7 @@ static uint64_t expected_increase(uint64_t before, uint64_t after)
     return get_field(&slot, &layouts[CHUNK_TOTAL].fields[TOTAL_INCREASE]);
 }
 
-/* --- buckets
- * -------------------------------------------------------------------------------------- */
+/* ---- buckets ---- */
 
 static void put_varint(struct mf_buffer *out, uint64_t value)
 {
@@ -204,8 +203,7 @@ int mf__buckets_decode(const uint8_t *in, size_t len, struct mf_histogram *into,
     return 0;
 }
 
-/* --- encoding
- * ------------------------------------------------------------------------------------- */
+/* ---- encoding ---- */
 
 static int put_column(struct chunk *chunk, size_t count, struct mf__packer *packer,
                       struct mf_buffer *column, struct mf_buffer *out)
@@ -285,8 +283,7 @@ int mf__chunk_encode(struct chunk *chunk, struct mf__packer *packer, struct mf_b
     return rc == 0 && (out->failed || chunk->buckets.failed) ? -ENOMEM : rc;
 }
 
-/* --- decoding
- * ------------------------------------------------------------------------------------- */
+/* ---- decoding ---- */
 
 struct input {
     const uint8_t *at;

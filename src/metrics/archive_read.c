@@ -342,8 +342,7 @@ static const struct source_ops archive_ops = {
     .buckets = archive_buckets,
 };
 
-/* --- opening
- * -------------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static int read_ends(struct archive *archive, uint64_t *ret_begin, uint64_t *ret_len,
                      struct mf_errinfo *err)

@@ -103,8 +103,7 @@ static int end_chunk(struct writing *w)
     return w->block.len >= ARCHIVE_BLOCK_BYTES ? end_block(w) : 0;
 }
 
-/* --- what follows from the tier below
- * ------------------------------------------------------------- */
+/* ---- what follows from the tier below ---- */
 
 struct children {
     struct writing *writing;
@@ -170,8 +169,7 @@ static enum chunk_kind choose_kind(const struct source_point *point, const struc
     return mf__chunk_kind(point, counter);
 }
 
-/* --- series by series
- * ----------------------------------------------------------------------------- */
+/* ---- series by series ---- */
 
 static int on_point(void *context, const struct source_point *point)
 {

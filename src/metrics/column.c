@@ -83,8 +83,7 @@ static void put_varint(struct mf_buffer *out, uint64_t value)
     mf_buffer_append(out, bytes, mf_varint_put(bytes, value));
 }
 
-/* --- bit streams
- * ---------------------------------------------------------------------------------- */
+/* ---- bit streams ---- */
 
 struct bit_writer {
     struct mf_buffer *out;
@@ -139,8 +138,7 @@ static bool get_bits(struct bit_reader *r, unsigned count, uint64_t *ret_bits)
     return true;
 }
 
-/* --- XOR
- * ------------------------------------------------------------------------------------------ */
+/* ---- XOR ---- */
 
 static void encode_xor(const uint64_t *words, size_t count, struct mf_buffer *out)
 {
@@ -210,8 +208,7 @@ static bool decode_xor(const uint8_t *in, size_t len, size_t count, uint64_t *wo
     return left < 8 && get_bits(&r, (unsigned)left, &padding) && padding == 0;
 }
 
-/* --- integers
- * ------------------------------------------------------------------------------------- */
+/* ---- integers ---- */
 
 /* Finds the smallest e for which every word is the double m[i] / 10^e, exactly. */
 static bool decimals_of(const uint64_t *words, size_t count, uint64_t *m, unsigned *ret_e)
@@ -310,8 +307,7 @@ static bool decode_delta(const uint8_t *in, size_t len, size_t count, bool secon
     return at == len;
 }
 
-/* --- planes
- * --------------------------------------------------------------------------------------- */
+/* ---- planes ---- */
 
 static void encode_planes(const uint64_t *words, size_t count, bool xor_before,
                           struct mf_buffer *out)
@@ -345,8 +341,7 @@ static bool decode_planes(const uint8_t *in, size_t len, size_t count, bool xor_
     return true;
 }
 
-/* --- the choice
- * ----------------------------------------------------------------------------------- */
+/* ---- the choice ---- */
 
 struct trial {
     const uint64_t *words;
@@ -490,8 +485,7 @@ int mf__column_decode(const uint8_t *in, size_t len, size_t count, uint64_t *ret
     return whole ? 0 : MF_ECORRUPT;
 }
 
-/* --- slot numbers
- * --------------------------------------------------------------------------------- */
+/* ---- slot numbers ---- */
 
 void mf__slots_encode(const uint64_t *slots, size_t count, struct mf_buffer *out)
 {

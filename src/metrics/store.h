@@ -22,8 +22,8 @@ struct store_series {
     struct store_schema *schema;
     uint32_t column;
     uint32_t histogram_column;
-    uint8_t type;  /* enum mf_series_type; 0: the column is free */
-    bool observed; /* a counter whose total is kept elsewhere */
+    uint8_t type;              /* enum mf_series_type; 0: the column is free */
+    bool observed;             /* a counter whose total is kept elsewhere */
     const int64_t *gauge_slot; /* of a gauge: the current slot; of others: one that never opens */
     uint64_t reserved[2];
 };

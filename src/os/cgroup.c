@@ -31,8 +31,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REMOVE_ROUNDS 400 /* of 5 ms: on a busy machine the dying take their time */
-#define FILE_NAME_ROOM 64 /* longest pseudo-file name with its slash */
+#define REMOVE_ROUNDS  400 /* of 5 ms: on a busy machine the dying take their time */
+#define FILE_NAME_ROOM 64  /* longest pseudo-file name with its slash */
 
 struct leaf {
     char path[MF_CGROUP_PATH_LEN]; /* "" when there is none */
@@ -51,8 +51,7 @@ struct mf_cgroup {
     int memory_current; /* the same */
 };
 
-/* ---- pseudo-files -------------------------------------------------------------------------------
- */
+/* ---- pseudo-files ---- */
 
 static void file_path(const char *directory, const char *name,
                       char ret_path[MF_CGROUP_PATH_LEN + FILE_NAME_ROOM])
@@ -115,8 +114,7 @@ static uint64_t read_keyed(const char *directory, const char *name, const char *
     return value;
 }
 
-/* ---- places -------------------------------------------------------------------------------------
- */
+/* ---- places ---- */
 
 /* mountinfo writes blanks, newlines and backslashes as \ooo. */
 static void unescape(char *text)
@@ -272,8 +270,7 @@ void mf_cgroup_find_places(struct mf_cgroup_places *ret_places)
     mf_free(mountinfo);
 }
 
-/* ---- making -------------------------------------------------------------------------------------
- */
+/* ---- making ---- */
 
 static int make_leaf(const char *parent, const char *name, struct leaf *leaf)
 {
@@ -456,8 +453,7 @@ struct mf_cgroup_entrance mf_cgroup_entrance(const struct mf_cgroup *cgroup)
     };
 }
 
-/* ---- figures ------------------------------------------------------------------------------------
- */
+/* ---- figures ---- */
 
 static void read_cpu(const struct mf_cgroup *cgroup, struct mf_cgroup_figures *figures)
 {
@@ -546,8 +542,7 @@ uint64_t mf_cgroup_ancestor_oom_kills(const struct mf_cgroup_places *places)
     return kills;
 }
 
-/* ---- members ------------------------------------------------------------------------------------
- */
+/* ---- members ---- */
 
 static int each_in(const char *directory, int (*visit)(void *context, int32_t pid), void *context)
 {
@@ -651,8 +646,7 @@ int mf_cgroup_kill(const struct mf_cgroup *cgroup)
     return 0;
 }
 
-/* ---- removing -----------------------------------------------------------------------------------
- */
+/* ---- removing ---- */
 
 struct move {
     const char *parent;

@@ -61,8 +61,7 @@ uint64_t mf_raise_descriptor_limit(void)
     return limit.rlim_cur;
 }
 
-/* ---- the child, before exec ---------------------------------------------------------------------
- */
+/* ---- the child, before exec ---- */
 
 static void place(int descriptor, int number)
 {
@@ -168,8 +167,7 @@ static int32_t fork_command(const struct mf_child_spec *spec, int *ret_exec_erro
     return (int32_t)pid;
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------
- */
+/* ---- waiting ---- */
 
 static uint64_t timeval_ns(struct timeval time)
 {
@@ -242,8 +240,7 @@ int mf_reap_next(struct mf_reaped *ret_reaped)
     return reap(-1, ret_reaped);
 }
 
-/* ---- the monitor --------------------------------------------------------------------------------
- */
+/* ---- the monitor ---- */
 
 struct started {
     int32_t pid; /* or a negative errno */
@@ -425,8 +422,7 @@ int mf_child_monitor_next(struct mf_child *child, struct mf_reaped *ret_reaped)
     return 1;
 }
 
-/* ---- signals, and what stays behind -------------------------------------------------------------
- */
+/* ---- signals, and what stays behind ---- */
 
 int mf_process_signal(int32_t pid, int number)
 {

@@ -30,8 +30,7 @@ struct mf_taskstats {
     struct mf_netlink netlink;
 };
 
-/* ---- attributes ---------------------------------------------------------------------------------
- */
+/* ---- attributes ---- */
 
 struct attributes {
     const uint8_t *at;
@@ -69,8 +68,7 @@ static bool find_attribute(struct attributes list, unsigned type, struct attribu
     return false;
 }
 
-/* ---- parsing ------------------------------------------------------------------------------------
- */
+/* ---- parsing ---- */
 
 static void split_cpu_time(const struct taskstats *stats, struct mf_task_record *record)
 {
@@ -153,8 +151,7 @@ int mf_taskstats_parse(const void *message, size_t len, struct mf_task_record *r
                                                                    : MF_ESYNTAX;
 }
 
-/* ---- the socket ---------------------------------------------------------------------------------
- */
+/* ---- the socket ---- */
 
 struct request {
     struct nlmsghdr header;

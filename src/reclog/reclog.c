@@ -100,8 +100,7 @@ static int poisoned(const struct mf_reclog *log, struct mf_errinfo *err)
                    mf_file_path(log->file), mf_strerror(log->poison), log->durable_seq);
 }
 
-/* --- the buffer, all with the lock held
- * ------------------------------------------------------------ */
+/* ---- the buffer, all with the lock held ---- */
 
 /* Takes the first `len` bytes, whole records, out of the buffer: they are in the file now. */
 static void consume(struct mf_reclog *log, size_t len)
@@ -268,8 +267,7 @@ static void note_waiting(struct mf_reclog *log)
     }
 }
 
-/* --- sync
- * ------------------------------------------------------------------------------------------ */
+/* ---- sync ---- */
 
 /* The part of a sync that runs without the lock. */
 static int sync_file(struct mf_reclog *log, uint64_t records, struct mf_errinfo *err)
@@ -367,8 +365,7 @@ static void *run_delays(void *context)
     return NULL;
 }
 
-/* --- the API
- * --------------------------------------------------------------------------------------- */
+/* ---- the API ---- */
 
 static int check_options(const char *path, struct mf_reclog_options *options,
                          struct mf_errinfo *err)

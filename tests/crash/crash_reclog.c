@@ -63,8 +63,7 @@ static const char *const plant_names[PLANT_COUNT] = {
 static enum plant plant;
 static bool cutting; /* recovery has just cut a tail */
 
-/* --- the calls of the log that a plant can spoil
- * --------------------------------------------------- */
+/* ---- the calls of the log that a plant can spoil ---- */
 
 int planted_file_sync(struct mf_file *file, struct mf_errinfo *err);
 int planted_file_truncate(struct mf_file *file, uint64_t size_bytes, struct mf_errinfo *err);
@@ -111,8 +110,7 @@ int planted_rewrite(struct mf_reclog *log, struct mf_errinfo *err)
     return plant == PLANT_NO_REWRITE ? 0 : mf__reclog_rewrite(log, err);
 }
 
-/* --- what is known
- * ---------------------------------------------------------------------------------- */
+/* ---- what is known ---- */
 
 struct oracle {
     uint64_t ids[SEQ_MAX][ATTEMPTS_MAX]; /* what was submitted under a number, the last one last */
@@ -257,8 +255,7 @@ static void check_disk(struct mf_simdisk *disk, const struct oracle *before, uin
     }
 }
 
-/* --- the workload
- * ------------------------------------------------------------------------------------ */
+/* ---- the workload ---- */
 
 struct life {
     struct mf_simdisk *disk;

@@ -41,8 +41,7 @@ static void die(const char *what)
     abort();
 }
 
-/* --- Protocol Buffers
- * ----------------------------------------------------------------------------- */
+/* ---- Protocol Buffers ---- */
 
 struct piece {
     const uint8_t *at;
@@ -243,8 +242,7 @@ static void decode(unsigned version, struct piece in, struct sample_list *list)
     }
 }
 
-/* --- HTTP
- * ----------------------------------------------------------------------------------------- */
+/* ---- HTTP ---- */
 
 /* Reads until the blank line, then the body. false at the end of the connection. */
 static bool read_request(int connection, char *head, size_t head_room, char **body,

@@ -19,8 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- process events -----------------------------------------------------------------------------
- */
+/* ---- process events ---- */
 
 static size_t make_event(uint8_t *message, const struct proc_event *event, size_t event_len)
 {
@@ -97,8 +96,7 @@ static void events_that_are_none(void **state)
     assert_int_equal(mf_procevents_parse(message, len, &event), MF_ESYNTAX);
 }
 
-/* ---- exit records -------------------------------------------------------------------------------
- */
+/* ---- exit records ---- */
 
 static size_t put_attribute(uint8_t *at, uint16_t type, const void *bytes, size_t len)
 {
@@ -239,8 +237,7 @@ static void records_that_are_none(void **state)
     assert_int_equal(mf_taskstats_parse(message, 36, &record), 0);
 }
 
-/* ---- the kernel itself --------------------------------------------------------------------------
- */
+/* ---- the kernel itself ---- */
 
 static void a_moment_of_life(void **state)
 {

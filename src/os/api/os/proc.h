@@ -118,8 +118,7 @@ struct mf_host {
     char boot_id[64];
     uint32_t cpus; /* that this process may use */
     uint64_t memory_bytes;
-    int64_t
-        boottime_offset_ns;  /* CLOCK_BOOTTIME minus CLOCK_MONOTONIC: what start_ticks count from */
+    int64_t boottime_offset_ns; /* CLOCK_BOOTTIME less CLOCK_MONOTONIC: start_ticks count from it */
     bool initial_namespaces; /* of pids and users: without them process events are not delivered */
 };
 void mf_host_read(struct mf_host *ret_host);

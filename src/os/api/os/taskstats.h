@@ -20,9 +20,8 @@ struct mf_task_record {
     int32_t tgid; /* 0 before Linux 5.19 */
     int32_t parent;
     char comm[33];
-    uint32_t status; /* as from wait(2); of the thread */
-    uint64_t
-        cpu_user_ns; /* user + system is exact; their ratio is that of the ticks that hit them */
+    uint32_t status;      /* as from wait(2); of the thread */
+    uint64_t cpu_user_ns; /* user + system is exact; their ratio is that of the ticks */
     uint64_t cpu_system_ns;
     uint64_t elapsed_ns;
     uint64_t rss_peak_bytes; /* of the address space, so the same for each thread */
