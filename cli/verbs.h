@@ -18,6 +18,7 @@
     X(rm)                                                                                          \
     X(gc)                                                                                          \
     X(metrics)                                                                                     \
+    X(cpu)                                                                                         \
     X(bench)                                                                                       \
     X(doctor)                                                                                      \
     X(completion)                                                                                  \

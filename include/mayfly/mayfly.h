@@ -3,6 +3,7 @@
 #ifndef MAYFLY_MAYFLY_H
 #define MAYFLY_MAYFLY_H
 
+#include <mayfly/cpu.h>
 #include <mayfly/env.h>
 #include <mayfly/error.h>
 #include <mayfly/export.h>

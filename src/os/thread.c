@@ -4,12 +4,17 @@
 #include "base/check.h"
 #include "base/fail.h"
 #include "os/clock.h"
+#include "os/proc.h"
+#include "os/refusal.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 void mf_mutex_init(struct mf_mutex *mutex)
 {
@@ -141,4 +146,65 @@ int mf_thread_nth_cpu(unsigned number)
 void mf_thread_yield(void)
 {
     (void)sched_yield();
+}
+
+int32_t mf_thread_id(void)
+{
+    return gettid();
+}
+
+char *mf_thread_name(int32_t tid, char name[16])
+{
+    char path[64];
+    size_t len = 0;
+    name[0] = '\0';
+    if (tid == 0) {
+        (void)prctl(PR_GET_NAME, name);
+        return name;
+    }
+    snprintf(path, sizeof path, "/proc/self/task/%d/comm", (int)tid);
+    char text[32];
+    if (mf_proc_read_text(path, text, sizeof text, &len) == 0) {
+        text[strcspn(text, "\n")] = '\0';
+        snprintf(name, 16, "%.15s", text);
+    }
+    return name;
+}
+
+int mf_thread_stack(uintptr_t *ret_low, uintptr_t *ret_high)
+{
+    pthread_attr_t attributes;
+    void *low = NULL;
+    size_t len = 0;
+    int rc = pthread_getattr_np(pthread_self(), &attributes);
+    if (rc == 0) {
+        rc = pthread_attr_getstack(&attributes, &low, &len);
+        pthread_attr_destroy(&attributes);
+    }
+    if (rc == 0) {
+        *ret_low = (uintptr_t)low;
+        *ret_high = (uintptr_t)low + len;
+    }
+    return -rc;
+}
+
+int mf_thread_local_open(struct mf_thread_local *local, void (*end)(void *value))
+{
+    const int refused = mf__refused("pthread_key_create");
+    return refused != 0 ? refused : -pthread_key_create(&local->raw, end);
+}
+
+void mf_thread_local_close(struct mf_thread_local *local)
+{
+    MF_ASSERT(pthread_key_delete(local->raw) == 0);
+}
+
+int mf_thread_local_set(struct mf_thread_local *local, void *value)
+{
+    return -pthread_setspecific(local->raw, value);
+}
+
+int mf_thread_at_fork(void (*before)(void), void (*parent)(void), void (*child)(void))
+{
+    return -pthread_atfork(before, parent, child);
 }

@@ -52,4 +52,25 @@ int mf_thread_nth_cpu(unsigned number);
 /* Lets other threads run first. */
 void mf_thread_yield(void);
 
+/* The kernel's id of the calling thread, as gettid(2). [async-signal-safe] */
+int32_t mf_thread_id(void);
+/* The name of a thread of this process, as the kernel has it; "" when there is no such thread.
+ * Returns name. Of the calling thread itself (tid 0) [async-signal-safe]. */
+char *mf_thread_name(int32_t tid, char name[16]);
+/* The bounds of the calling thread's stack: 0, or a negative errno. */
+int mf_thread_stack(uintptr_t *ret_low, uintptr_t *ret_high);
+
+/* A value that each thread has of its own, given to `end` when the thread ends with one that is not
+ * NULL. */
+struct mf_thread_local {
+    pthread_key_t raw;
+};
+int mf_thread_local_open(struct mf_thread_local *local, void (*end)(void *value));
+void mf_thread_local_close(struct mf_thread_local *local);
+int mf_thread_local_set(struct mf_thread_local *local, void *value);
+
+/* Around each fork(2) of the process from now on: before it, after it in the parent, in the child.
+ * For ever: call it once. 0 or a negative errno. */
+int mf_thread_at_fork(void (*before)(void), void (*parent)(void), void (*child)(void));
+
 #endif
