@@ -183,8 +183,9 @@ wait_for_end() { # of a process that is not ours to wait for
     kill -KILL "$1"
 }
 rm -rf target
+unset MF_BENCH_MEASUREMENT_TIME # slow has its own
 # (A shell ignores SIGINT for what it starts in the background.)
-env --default-signal=INT "$b" run slow planted --json --measurement-time 400 --save-baseline cut \
+env --default-signal=INT "$b" run slow planted --json --save-baseline cut \
     >part.json 2>part.err &
 pid=$!
 wait_until part.err measuring
@@ -198,7 +199,7 @@ jq -e '.interrupted' part.json >/dev/null || complain "its JSON does not say so"
 [ ! -e target ] || complain "something was stored of an interrupted run"
 [ -n "$child" ] && wait_for_end "$child" "a measured process is still there"
 # A measured process does not outlive a runner that was killed.
-"$b" run slow --measurement-time 400 >/dev/null 2>killed.err &
+"$b" run slow >/dev/null 2>killed.err &
 pid=$!
 wait_until killed.err measuring
 child=$(pgrep -P "$pid")
@@ -206,7 +207,7 @@ kill -KILL "$pid"
 wait "$pid" 2>>part.err
 [ -n "$child" ] && wait_for_end "$child" "a measured process outlives its runner"
 # The same by the program, which is told to end.
-"$m" bench run --binary "$b" slow --measurement-time 400 >/dev/null 2>told.err &
+"$m" bench run --binary "$b" slow >/dev/null 2>told.err &
 pid=$!
 wait_until told.err measuring
 kill -TERM "$pid"
