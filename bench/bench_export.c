@@ -5,7 +5,7 @@
  * 30 gauges, one value a second for 600 s: CPU in per cent with two decimals.
  */
 #include "harness.h"
-#include "bench_store.h"
+#include "old_store.h"
 
 #include "base/rng.h"
 #include "os/file.h"

@@ -8,7 +8,7 @@
  * second and series; after all rings went round once (seven days of it). The difference to the
  * first is what the library costs bench_memory state NAME  is one of those processes
  */
-#include "bench_store.h"
+#include "old_store.h"
 #include "harness.h"
 
 #include "base/fail.h"

@@ -8,7 +8,7 @@
  * the writing process was killed with SIGKILL. A point counts when it is the only one of its second
  * and has the value that was recorded there.
  */
-#include "bench_store.h"
+#include "old_store.h"
 #include "harness.h"
 
 #include <signal.h>

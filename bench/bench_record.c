@@ -1,494 +1,470 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * bench_record.c -- microbenchmarks of the metrics store: recording, the clock, registering,
- * querying.
+ * querying. An iteration is one value, or one value of each of N series ("elements" counts values).
  *
- * Groups, one operation each unless said otherwise:
- *   record/atomic_increment       the baseline: one lock-prefixed addition to one word
- *   record/single_series          a value of one gauge at the ticked clock, within one second
- *   record/series_count/N         the same, N gauges in turn
- *   record/30_series_throughput   30 gauges in turn 1,000 times a second: the clock goes on by 1 ms
- * with every 30 values, so closing each second is in it record/with_reader record/single_series
- * while another process queries that series record_at/single_series       with the caller's time,
- * within one second record_batch/series_count/N   one value of a batch of N next_second/... the
- * same calls, but each value is the only one of its second: every call closes a slot, packs it and
- * merges it upwards counter/...                   mf_counter_add(): one counter; 30 in turn
- *   histogram/record              an observation of one histogram, within one second
- *   consolidate/...               tick and consolidate, each a second later: of 30 idle gauges; of
- * 30 idle counters; of 30 gauges with one value each (recording it included) register/10000_series
- * all 10,000 registrations in an empty store (the store is made before) query/... open a reader and
- * close it; 60 points of one series; 30 series x 600 points
+ *   record::atomic_increment       what the others are put in relation to: one lock-prefixed
+ *                                  addition to one word
+ *   record::single_series          a value of one gauge at the ticked clock, within one second
+ *   record::series_count/N         the same, N gauges in turn
+ *   record::30_series_throughput   30 gauges in turn 1,000 times a second: the clock goes on by
+ *                                  1 ms with every 30 values, so closing each second is in it
+ *   record::with_reader            record::single_series while another process queries that series
+ *   record_at::single_series       with the caller's time, within one second
+ *   record_batch::series_count/N   a batch of N
+ *   next_second::...               the same calls, but each value is the only one of its second:
+ *                                  every call closes a slot, packs it and merges it upwards
+ *   counter::...                   mf_counter_add(): one counter; 30 in turn
+ *   histogram::record              an observation of one histogram, within one second
+ *   consolidate::...               tick and consolidate, each a second later: of 30 idle gauges; of
+ *                                  30 idle counters; of 30 gauges with one value each (recording it
+ *                                  included)
+ *   register::10000_series         all 10,000 registrations in an empty store
+ *   query::...                     open a reader and close it; 60 points of one series; 30 series x
+ *                                  600 points
  */
-#include "harness.h"
 #include "bench_store.h"
 
-#include <stdatomic.h>
+#include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define REGISTER_COUNT 10000
+#define ATOMIC         "record::atomic_increment"
 
-static void run_atomic(void *context, uint64_t count)
+static const int64_t series_counts[] = {1, 10, 30, 100};
+#define OVER_SERIES_COUNTS .params = series_counts, .param_count = 4, .param_name = ""
+
+MF_BENCH(record, atomic_increment)
 {
-    _Atomic uint64_t *word = context;
-    for (uint64_t i = 0; i < count; i++) {
-        atomic_fetch_add_explicit(word, 1, memory_order_relaxed);
+    static _Atomic uint64_t word __attribute__((aligned(64)));
+    MF_LOOP(bench)
+    {
+        atomic_fetch_add_explicit(&word, 1, memory_order_relaxed);
+    }
+    if (atomic_load(&word) != mf_bench_iterations(bench)) {
+        mf_bench_fail(bench, "some additions are missing");
     }
 }
 
 /* ---- within one second ---- */
 
-static void next_second(void *context)
+/* What was recorded must be there: the sum of the open slot's count over all series. */
+static void expect_count(struct mf_bench *bench, struct bench_store *store, uint64_t wanted)
 {
-    bench_store_tick(context, BENCH_SECOND_NS);
+    struct mf_errinfo err;
+    struct mf_metrics_reader *reader;
+    struct mf_metrics_result *result;
+    const struct mf_metrics_query query = {.start_ns = 0, .end_ns = INT64_MAX / 4, .tier = 0};
+    if (!bench_ok(bench, mf_metrics_reader_of(store->store, &reader, &err), &err, "reader")) {
+        return;
+    }
+    if (bench_ok(bench, mf_metrics_query(reader, &query, &result, &err), &err, "query")) {
+        uint64_t count = 0;
+        for (size_t s = 0; s < result->series_count; s++) {
+            for (size_t i = 0; i < result->series[s].point_count; i++) {
+                count += result->series[s].points[i].count;
+            }
+        }
+        if (count != wanted) {
+            mf_bench_fail(bench, "the store has %llu values of %llu", (unsigned long long)count,
+                          (unsigned long long)wanted);
+        }
+        mf_metrics_result_free(result);
+    }
+    mf_metrics_reader_close(reader);
 }
 
-static void run_single(void *context, uint64_t count)
+static void record_single(struct mf_bench *bench, struct bench_store *store)
 {
-    const struct bench_store *store = context;
     struct mf_metrics *metrics = store->store;
     const mf_series series = store->series[0];
-    for (uint64_t i = 0; i < count; i++) {
-        (void)mf_metrics_record(metrics, series, store->values[i % BENCH_VALUES]);
+    const double *values = store->values;
+    uint64_t i = 0;
+    MF_LOOP(bench)
+    {
+        (void)mf_metrics_record(metrics, series, values[i++ % BENCH_VALUES]);
     }
+    expect_count(bench, store, mf_bench_iterations(bench));
 }
 
-/* One value of each gauge; `i` counts all values so far. */
-static inline void record_turn(const struct bench_store *store, size_t series_count, uint64_t i)
+MF_BENCH(record, single_series, .ratio_to = ATOMIC)
 {
-    struct mf_metrics *metrics = store->store;
-    const double *values = &store->values[i % (BENCH_VALUES / 2)];
-    for (size_t s = 0; s < series_count; s++) {
-        (void)mf_metrics_record(metrics, store->series[s], values[s]);
+    struct bench_store store;
+    if (bench_store_open(bench, &store, MF_GAUGE, 1)) {
+        record_single(bench, &store);
     }
+    bench_store_close(bench, &store);
 }
 
-static void run_turns(void *context, uint64_t count)
+MF_BENCH(record, series_count, OVER_SERIES_COUNTS)
 {
-    const struct bench_store *store = context;
-    const size_t series_count = store->count;
-    for (uint64_t i = 0; i < count; i += series_count) {
-        record_turn(store, series_count, i);
+    struct bench_store store;
+    const size_t count = (size_t)mf_bench_param(bench);
+    mf_bench_set_elements(bench, count);
+    if (bench_store_open(bench, &store, MF_GAUGE, count)) {
+        uint64_t i = 0;
+        MF_LOOP(bench)
+        {
+            bench_store_turn(&store, i++);
+        }
+        expect_count(bench, &store, count * mf_bench_iterations(bench));
     }
+    bench_store_close(bench, &store);
 }
 
-static void run_throughput(void *context, uint64_t count)
+MF_BENCH(record, 30_series_throughput, .elements = 30)
 {
-    struct bench_store *store = context;
-    const size_t series_count = store->count;
-    for (uint64_t i = 0; i < count; i += series_count) {
-        bench_store_tick(store, BENCH_SECOND_NS / 1000);
-        record_turn(store, series_count, i);
-    }
-}
-
-static void run_record_at(void *context, uint64_t count)
-{
-    const struct bench_store *store = context;
-    struct mf_metrics *metrics = store->store;
-    const mf_series series = store->series[0];
-    const int64_t now_ns = store->now_ns;
-    for (uint64_t i = 0; i < count; i++) {
-        (void)mf_metrics_record_at(metrics, series, store->values[i % BENCH_VALUES], now_ns);
-    }
-}
-
-static void run_batch(void *context, uint64_t count)
-{
-    const struct bench_store *store = context;
-    const size_t series_count = store->count;
-    for (uint64_t i = 0; i < count; i += series_count) {
-        (void)mf_metrics_record_batch(store->store, store->series,
-                                      &store->values[i % (BENCH_VALUES / 2)], series_count,
-                                      store->now_ns);
-    }
-}
-
-static void run_counters(void *context, uint64_t count)
-{
-    struct bench_store *store = context;
-    struct mf_counter_writer writer = store->writer;
-    const size_t series_count = store->count;
-    for (uint64_t i = 0; i < count; i += series_count) {
-        for (size_t s = 0; s < series_count; s++) {
-            (void)mf_counter_add(&writer, store->series[s], 1);
+    struct bench_store store;
+    if (bench_store_open(bench, &store, MF_GAUGE, 30)) {
+        uint64_t i = 0;
+        MF_LOOP(bench)
+        {
+            bench_store_tick(&store, BENCH_SECOND_NS / 1000);
+            bench_store_turn(&store, i++);
         }
     }
+    bench_store_close(bench, &store);
+}
+
+MF_BENCH(record_at, single_series, .ratio_to = ATOMIC)
+{
+    struct bench_store store;
+    if (bench_store_open(bench, &store, MF_GAUGE, 1)) {
+        uint64_t i = 0;
+        MF_LOOP(bench)
+        {
+            (void)mf_metrics_record_at(store.store, store.series[0],
+                                       store.values[i++ % BENCH_VALUES], store.now_ns);
+        }
+        expect_count(bench, &store, mf_bench_iterations(bench));
+    }
+    bench_store_close(bench, &store);
+}
+
+MF_BENCH(record_batch, series_count, OVER_SERIES_COUNTS)
+{
+    struct bench_store store;
+    const size_t count = (size_t)mf_bench_param(bench);
+    mf_bench_set_elements(bench, count);
+    if (bench_store_open(bench, &store, MF_GAUGE, count)) {
+        uint64_t i = 0;
+        MF_LOOP(bench)
+        {
+            (void)mf_metrics_record_batch(store.store, store.series,
+                                          bench_store_values(&store, i++), count, store.now_ns);
+        }
+        expect_count(bench, &store, count * mf_bench_iterations(bench));
+    }
+    bench_store_close(bench, &store);
+}
+
+static void add_to_counters(struct mf_bench *bench, size_t count)
+{
+    struct bench_store store;
+    mf_bench_set_elements(bench, count);
+    if (bench_store_open(bench, &store, MF_COUNTER, count)) {
+        struct mf_counter_writer writer = store.writer;
+        MF_LOOP(bench)
+        {
+            for (size_t s = 0; s < count; s++) {
+                (void)mf_counter_add(&writer, store.series[s], 1);
+            }
+        }
+    }
+    bench_store_close(bench, &store);
+}
+
+MF_BENCH(counter, single, .ratio_to = ATOMIC)
+{
+    add_to_counters(bench, 1);
+}
+
+MF_BENCH(counter, count, .params = (const int64_t[]){30}, .param_count = 1, .param_name = "")
+{
+    add_to_counters(bench, (size_t)mf_bench_param(bench));
+}
+
+MF_BENCH(histogram, record, .ratio_to = ATOMIC)
+{
+    struct bench_store store;
+    if (bench_store_open(bench, &store, MF_HISTOGRAM, 1)) {
+        record_single(bench, &store);
+    }
+    bench_store_close(bench, &store);
 }
 
 /* ---- each value in a second of its own ---- */
 
-static void run_turns_seconds(void *context, uint64_t count)
+static void record_seconds(struct mf_bench *bench, size_t count)
 {
-    struct bench_store *store = context;
-    const size_t series_count = store->count;
-    for (uint64_t i = 0; i < count; i += series_count) {
-        bench_store_tick(store, BENCH_SECOND_NS);
-        record_turn(store, series_count, i);
+    struct bench_store store;
+    mf_bench_set_elements(bench, count);
+    if (bench_store_open(bench, &store, MF_GAUGE, count)) {
+        uint64_t i = 0;
+        MF_LOOP(bench)
+        {
+            bench_store_tick(&store, BENCH_SECOND_NS);
+            bench_store_turn(&store, i++);
+        }
     }
+    bench_store_close(bench, &store);
 }
 
-static void run_batch_seconds(void *context, uint64_t count)
+MF_BENCH(next_second, record, .params = (const int64_t[]){1, 30}, .param_count = 2,
+         .param_name = "")
 {
-    struct bench_store *store = context;
-    const size_t series_count = store->count;
-    for (uint64_t i = 0; i < count; i += series_count) {
-        store->now_ns += BENCH_SECOND_NS;
-        (void)mf_metrics_record_batch(store->store, store->series,
-                                      &store->values[i % (BENCH_VALUES / 2)], series_count,
-                                      store->now_ns);
-    }
+    record_seconds(bench, (size_t)mf_bench_param(bench));
 }
 
-static void run_consolidate(void *context, uint64_t count)
+MF_BENCH(next_second, record_batch, .params = (const int64_t[]){30}, .param_count = 1,
+         .param_name = "")
 {
-    struct bench_store *store = context;
-    for (uint64_t i = 0; i < count; i++) {
-        bench_store_tick(store, BENCH_SECOND_NS);
-        (void)mf_metrics_consolidate(store->store);
+    struct bench_store store;
+    const size_t count = (size_t)mf_bench_param(bench);
+    mf_bench_set_elements(bench, count);
+    if (bench_store_open(bench, &store, MF_GAUGE, count)) {
+        uint64_t i = 0;
+        MF_LOOP(bench)
+        {
+            store.now_ns += BENCH_SECOND_NS;
+            (void)mf_metrics_record_batch(store.store, store.series,
+                                          bench_store_values(&store, i++), count, store.now_ns);
+        }
     }
+    bench_store_close(bench, &store);
 }
 
-static void run_record_consolidate(void *context, uint64_t count)
+static void consolidate(struct mf_bench *bench, enum mf_series_type type, bool active)
 {
-    struct bench_store *store = context;
-    for (uint64_t i = 0; i < count; i++) {
-        record_turn(store, store->count, i);
-        bench_store_tick(store, BENCH_SECOND_NS);
-        (void)mf_metrics_consolidate(store->store);
+    struct bench_store store;
+    if (bench_store_open(bench, &store, type, 30)) {
+        uint64_t i = 0;
+        MF_LOOP(bench)
+        {
+            if (active) {
+                bench_store_turn(&store, i++);
+            }
+            bench_store_tick(&store, BENCH_SECOND_NS);
+            (void)mf_metrics_consolidate(store.store);
+        }
     }
+    bench_store_close(bench, &store);
+}
+
+MF_BENCH(consolidate, idle_30_series)
+{
+    consolidate(bench, MF_GAUGE, false);
+}
+
+MF_BENCH(consolidate, idle_30_counters)
+{
+    consolidate(bench, MF_COUNTER, false);
+}
+
+MF_BENCH(consolidate, active_30_series)
+{
+    consolidate(bench, MF_GAUGE, true);
 }
 
 /* ---- registering ---- */
 
-struct registering {
-    const char *path;
+static bool register_all(struct mf_bench *bench, struct mf_metrics *store)
+{
+    struct mf_errinfo err;
+    bool ok = true;
+    for (unsigned i = 0; i < REGISTER_COUNT && ok; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "%u", i);
+        const struct mf_label labels[] = {{"id", id}, {"job", "bench"}};
+        const struct mf_series_spec spec = {
+            .type = MF_GAUGE, .name = "metric", .labels = labels, .label_count = 2};
+        mf_series series;
+        ok = bench_ok(bench, mf_metrics_register(store, &spec, &series, &err), &err, "register");
+    }
+    return ok;
+}
+
+/* The store is made and removed in pauses; its rings, which are not what is measured, are short. */
+static bool register_once(struct mf_bench *bench, const struct bench_scratch *scratch)
+{
+    char path[BENCH_PATH_LEN];
+    char file[BENCH_PATH_LEN];
+    struct mf_errinfo err;
     struct mf_metrics *store;
-};
-
-static void registering_open(void *context)
-{
-    struct registering *registering = context;
-    struct mf_errinfo err;
     struct mf_metrics_schema schema = mf_metrics_schema_default(REGISTER_COUNT);
-    schema.tier_count = 1; /* the rings are not what is measured: 9.8 MB instead of 770 */
+    schema.tier_count = 1; /* 9.8 MB instead of 770 */
     schema.tiers[0].slots = 60;
-    bench_check(
-        mf_metrics_open(registering->path, &schema, 1, NULL, NULL, &registering->store, &err), &err,
-        registering->path);
+    mf_bench_pause(bench);
+    bench_scratch_path(scratch, "store", path);
+    bench_scratch_path(scratch, "store/metrics.slab", file);
+    bool ok =
+        bench_ok(bench, mf_metrics_open(path, &schema, 1, NULL, NULL, &store, &err), &err, "open");
+    mf_bench_resume(bench);
+    if (!ok) {
+        return false;
+    }
+    ok = register_all(bench, store);
+    mf_bench_pause(bench);
+    ok = bench_ok(bench, mf_metrics_close(store, &err), &err, "close") && ok;
+    ok = bench_ok(bench, unlink(file) == 0 ? 0 : -errno, NULL, file) && ok;
+    mf_bench_resume(bench);
+    return ok;
 }
 
-static void registering_close(void *context)
+MF_BENCH(register, 10000_series, .elements = REGISTER_COUNT)
 {
-    struct registering *registering = context;
-    struct mf_errinfo err;
-    bench_check(mf_metrics_close(registering->store, &err), &err, registering->path);
-    bench_store_remove(registering->path);
-}
-
-static void run_register(void *context, uint64_t count)
-{
-    struct registering *registering = context;
-    struct mf_errinfo err;
-    for (uint64_t done = 0; done < count; done++) { /* count is 1 */
-        for (unsigned i = 0; i < REGISTER_COUNT; i++) {
-            char id[24];
-            snprintf(id, sizeof id, "%u", i);
-            const struct mf_label labels[] = {{"id", id}, {"job", "bench"}};
-            const struct mf_series_spec spec = {
-                .type = MF_GAUGE, .name = "metric", .labels = labels, .label_count = 2};
-            mf_series series;
-            bench_check(mf_metrics_register(registering->store, &spec, &series, &err), &err,
-                        registering->path);
+    struct bench_scratch scratch;
+    if (bench_scratch_begin(bench, &scratch)) {
+        MF_LOOP(bench)
+        {
+            if (!register_once(bench, &scratch)) {
+                break;
+            }
         }
     }
+    bench_scratch_end(&scratch);
 }
 
 /* ---- querying ---- */
 
-struct querying {
+MF_BENCH(query, open)
+{
     struct bench_store store;
-    struct mf_metrics_reader *reader;
-    struct mf_metrics_query query;
-    size_t points; /* that the answer must have */
-};
-
-static void querying_open(struct bench *bench, struct querying *querying, const char *name,
-                          size_t count)
-{
-    struct mf_errinfo err;
-    bench_store_open(bench, &querying->store, name, MF_GAUGE, count);
-    run_turns_seconds(&querying->store, 900 * count);
-    bench_check(mf_metrics_reader_open(querying->store.path, NULL, &querying->reader, &err), &err,
-                querying->store.path);
-}
-
-static void querying_close(struct querying *querying)
-{
-    mf_metrics_reader_close(querying->reader);
-    bench_store_close(&querying->store);
-}
-
-static void ask(struct querying *querying, const char *selector, int64_t seconds)
-{
-    querying->query = (struct mf_metrics_query){
-        .selector = selector,
-        .start_ns = querying->store.now_ns - (seconds - 1) * BENCH_SECOND_NS,
-        .end_ns = querying->store.now_ns + BENCH_SECOND_NS,
-        .tier = 0,
-    };
-}
-
-static void run_open(void *context, uint64_t count)
-{
-    struct bench_store *store = context;
-    for (uint64_t i = 0; i < count; i++) {
-        struct mf_metrics_reader *reader;
+    if (bench_store_open(bench, &store, MF_GAUGE, 30)) {
         struct mf_errinfo err;
-        bench_check(mf_metrics_reader_open(store->path, NULL, &reader, &err), &err, store->path);
+        MF_LOOP(bench)
+        {
+            struct mf_metrics_reader *reader;
+            if (!bench_ok(bench, mf_metrics_reader_open(store.path, NULL, &reader, &err), &err,
+                          "open")) {
+                break;
+            }
+            mf_metrics_reader_close(reader);
+        }
+    }
+    bench_store_close(bench, &store);
+}
+
+static size_t points_of(const struct mf_metrics_result *result)
+{
+    size_t points = 0;
+    for (size_t s = 0; s < result->series_count; s++) {
+        points += result->series[s].point_count;
+    }
+    return points;
+}
+
+static void query(struct mf_bench *bench, size_t count, int64_t seconds)
+{
+    struct bench_store store;
+    struct mf_metrics_reader *reader = NULL;
+    struct mf_errinfo err;
+    const size_t wanted = count * (size_t)seconds;
+    mf_bench_set_elements(bench, wanted);
+    bool ok = bench_store_open(bench, &store, MF_GAUGE, count);
+    for (uint64_t i = 0; ok && i < 900; i++) {
+        bench_store_tick(&store, BENCH_SECOND_NS);
+        bench_store_turn(&store, i);
+    }
+    ok = ok &&
+         bench_ok(bench, mf_metrics_reader_open(store.path, NULL, &reader, &err), &err, "open");
+    if (ok) {
+        const struct mf_metrics_query all = {
+            .start_ns = store.now_ns - (seconds - 1) * BENCH_SECOND_NS,
+            .end_ns = store.now_ns + BENCH_SECOND_NS,
+        };
+        MF_LOOP(bench)
+        {
+            struct mf_metrics_result *result;
+            if (!bench_ok(bench, mf_metrics_query(reader, &all, &result, &err), &err, "query")) {
+                break;
+            }
+            const size_t points = points_of(result);
+            mf_metrics_result_free(result);
+            if (points != wanted) {
+                mf_bench_fail(bench, "an answer has %zu points instead of %zu", points, wanted);
+                break;
+            }
+        }
         mf_metrics_reader_close(reader);
     }
+    bench_store_close(bench, &store);
 }
 
-static void run_query(void *context, uint64_t count)
+MF_BENCH(query, 60_points)
 {
-    struct querying *querying = context;
-    for (uint64_t i = 0; i < count; i++) {
-        struct mf_metrics_result *result;
-        struct mf_errinfo err;
-        bench_check(mf_metrics_query(querying->reader, &querying->query, &result, &err), &err,
-                    querying->store.path);
-        size_t points = 0;
-        for (size_t s = 0; s < result->series_count; s++) {
-            points += result->series[s].point_count;
-        }
-        if (points != querying->points) {
-            bench_die("a query answered %zu points instead of %zu", points, querying->points);
-        }
-        mf_metrics_result_free(result);
-    }
+    query(bench, 1, 60);
+}
+
+MF_BENCH(query, 30_series_x_600_points)
+{
+    query(bench, 30, 600);
 }
 
 /* ---- a reader in another process ---- */
 
-struct watching {
-    struct bench_store store;
-    pid_t child;
-    int wake; /* a byte: query until `go` is 0 again */
-    struct watching_shared {
-        _Atomic int go;
-        _Atomic uint64_t queries;
-    } * shared;
-    uint64_t operations;
-    int64_t ns;
-};
-
-static _Noreturn void watch(struct watching *watching, int wake)
+static _Noreturn void query_for_ever(const char *path, _Atomic uint64_t *queries)
 {
-    struct mf_errinfo err;
     struct mf_metrics_reader *reader;
-    bench_check(mf_metrics_reader_open(watching->store.path, NULL, &reader, &err), &err, "reader");
-    char byte;
-    while (read(wake, &byte, 1) == 1) {
-        while (atomic_load(&watching->shared->go) != 0) {
-            const struct mf_metrics_query query = {
-                .selector = "metric", .start_ns = 0, .end_ns = INT64_MAX / 4, .tier = 0};
-            struct mf_metrics_result *result;
-            if (mf_metrics_query(reader, &query, &result, NULL) == 0) {
-                mf_metrics_result_free(result);
-            }
-            atomic_fetch_add(&watching->shared->queries, 1);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (mf_metrics_reader_open(path, NULL, &reader, NULL) < 0) {
+        _exit(1);
+    }
+    for (;;) {
+        const struct mf_metrics_query all = {.start_ns = 0, .end_ns = INT64_MAX / 4, .tier = 0};
+        struct mf_metrics_result *result;
+        if (mf_metrics_query(reader, &all, &result, NULL) == 0) {
+            mf_metrics_result_free(result);
+        }
+        atomic_fetch_add(queries, 1);
+    }
+}
+
+/* Until the other process queries. */
+static bool reader_is_up(struct mf_bench *bench, pid_t child, _Atomic uint64_t *queries)
+{
+    while (atomic_load(queries) == 0) {
+        if (waitpid(child, NULL, WNOHANG) != 0) {
+            mf_bench_fail(bench, "the reading process ended early");
+            return false;
         }
     }
-    _exit(0);
+    return true;
 }
 
-static void watching_open(struct bench *bench, struct watching *watching)
+MF_BENCH(record, with_reader, .ratio_to = ATOMIC)
 {
-    bench_store_open(bench, &watching->store, "watched", MF_GAUGE, 1);
-    int ends[2];
-    watching->shared = mmap(NULL, sizeof *watching->shared, PROT_READ | PROT_WRITE,
-                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (watching->shared == MAP_FAILED || pipe(ends) != 0) {
-        bench_die("cannot prepare the reading process");
+    struct bench_store store;
+    _Atomic uint64_t *queries =
+        mmap(NULL, sizeof *queries, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (queries == MAP_FAILED) {
+        mf_bench_fail(bench, "mmap: %s", strerror(errno));
+        return;
     }
-    watching->child = fork();
-    if (watching->child < 0) {
-        bench_die("cannot start the reading process");
-    }
-    if (watching->child == 0) {
-        close(ends[1]);
-        watch(watching, ends[0]);
-    }
-    close(ends[0]);
-    watching->wake = ends[1];
-}
-
-static void watching_start(void *context)
-{
-    struct watching *watching = context;
-    bench_store_tick(&watching->store, BENCH_SECOND_NS);
-    const uint64_t before = atomic_load(&watching->shared->queries);
-    atomic_store(&watching->shared->go, 1);
-    if (write(watching->wake, "", 1) != 1) {
-        bench_die("the reading process is gone");
-    }
-    while (atomic_load(&watching->shared->queries) == before) {
-        if (waitpid(watching->child, NULL, WNOHANG) != 0) {
-            bench_die("the reading process ended early");
+    if (bench_store_open(bench, &store, MF_GAUGE, 1)) {
+        const pid_t child = fork();
+        if (child == 0) {
+            query_for_ever(store.path, queries);
+        }
+        if (child > 0 && reader_is_up(bench, child, queries)) {
+            record_single(bench, &store);
+        } else if (child < 0) {
+            mf_bench_fail(bench, "fork: %s", strerror(errno));
+        }
+        if (child > 0) {
+            (void)kill(child, SIGKILL);
+            (void)waitpid(child, NULL, 0);
         }
     }
+    bench_store_close(bench, &store);
+    (void)munmap(queries, sizeof *queries);
 }
 
-static void watching_stop(void *context)
-{
-    struct watching *watching = context;
-    atomic_store(&watching->shared->go, 0);
-}
-
-static void run_watched(void *context, uint64_t count)
-{
-    struct watching *watching = context;
-    run_single(&watching->store, count);
-}
-
-static void watching_close(struct watching *watching)
-{
-    close(watching->wake);
-    (void)waitpid(watching->child, NULL, 0);
-    (void)munmap(watching->shared, sizeof *watching->shared);
-    bench_store_close(&watching->store);
-}
-
-/* ---- the suite ---- */
-
-/* A case on a store of its own. */
-struct store_case {
-    const char *name;
-    enum mf_series_type type;
-    size_t count;
-    void (*run)(void *context, uint64_t count);
-    void (*before)(void *context);
-    bool whole; /* one operation is all series, not one */
-};
-
-static const struct store_case store_cases[] = {
-    {"record/single_series", MF_GAUGE, 1, run_single, next_second, false},
-    {"record/series_count/1", MF_GAUGE, 1, run_turns, next_second, false},
-    {"record/series_count/10", MF_GAUGE, 10, run_turns, next_second, false},
-    {"record/series_count/30", MF_GAUGE, 30, run_turns, next_second, false},
-    {"record/series_count/100", MF_GAUGE, 100, run_turns, next_second, false},
-    {"record/30_series_throughput", MF_GAUGE, 30, run_throughput, NULL, false},
-    {"record_at/single_series", MF_GAUGE, 1, run_record_at, next_second, false},
-    {"record_batch/series_count/1", MF_GAUGE, 1, run_batch, next_second, false},
-    {"record_batch/series_count/10", MF_GAUGE, 10, run_batch, next_second, false},
-    {"record_batch/series_count/30", MF_GAUGE, 30, run_batch, next_second, false},
-    {"record_batch/series_count/100", MF_GAUGE, 100, run_batch, next_second, false},
-    {"next_second/record/1", MF_GAUGE, 1, run_turns_seconds, NULL, false},
-    {"next_second/record/30", MF_GAUGE, 30, run_turns_seconds, NULL, false},
-    {"next_second/record_batch/30", MF_GAUGE, 30, run_batch_seconds, NULL, false},
-    {"counter/single", MF_COUNTER, 1, run_counters, next_second, false},
-    {"counter/count/30", MF_COUNTER, 30, run_counters, next_second, false},
-    {"histogram/record", MF_HISTOGRAM, 1, run_single, next_second, false},
-    {"consolidate/idle_30_series", MF_GAUGE, 30, run_consolidate, NULL, true},
-    {"consolidate/idle_30_counters", MF_COUNTER, 30, run_consolidate, NULL, true},
-    {"consolidate/active_30_series", MF_GAUGE, 30, run_record_consolidate, NULL, true},
-};
-#define STORE_CASES (sizeof store_cases / sizeof store_cases[0])
-
-static void add_store_cases(struct bench *bench, struct bench_store *stores)
-{
-    for (size_t i = 0; i < STORE_CASES; i++) {
-        const struct store_case *it = &store_cases[i];
-        if (!bench_wants(bench, it->name)) {
-            continue;
-        }
-        char directory[24];
-        snprintf(directory, sizeof directory, "%zu", i);
-        bench_store_open(bench, &stores[i], directory, it->type, it->count);
-        bench_add(bench, &(struct bench_case){.name = it->name,
-                                              .run = it->run,
-                                              .before = it->before,
-                                              .context = &stores[i],
-                                              .step = it->whole ? 1 : it->count,
-                                              .without_ratio = it->whole});
-    }
-}
-
-int main(int argc, char **argv)
-{
-    struct bench *bench = bench_begin("record", "The metrics store: recording, clock, queries.",
-                                      BENCH_CASES, argc, argv);
-    if (bench_replicate(bench)) {
-        return bench_finish(bench);
-    }
-    static struct bench_store stores[STORE_CASES];
-    static struct watching watching;
-    static struct querying one;
-    static struct querying thirty;
-    static _Atomic uint64_t word __attribute__((aligned(64)));
-    struct registering registering = {.path = bench_scratch(bench, "registering")};
-
-    bench_add(bench, &(struct bench_case){.name = "record/atomic_increment",
-                                          .run = run_atomic,
-                                          .context = &word,
-                                          .baseline = true});
-    add_store_cases(bench, stores);
-    const char *watched = "record/with_reader";
-    if (bench_wants(bench, watched)) {
-        watching_open(bench, &watching);
-        bench_add(bench, &(struct bench_case){.name = watched,
-                                              .run = run_watched,
-                                              .before = watching_start,
-                                              .after = watching_stop,
-                                              .context = &watching});
-    }
-    bench_add(bench, &(struct bench_case){.name = "register/10000_series",
-                                          .run = run_register,
-                                          .before = registering_open,
-                                          .after = registering_close,
-                                          .context = &registering,
-                                          .count_max = 1,
-                                          .without_ratio = true});
-    const bool queries =
-
-        bench_wants(bench, "query/open") || bench_wants(bench, "query/60_points") ||
-        bench_wants(bench, "query/30_series_x_600_points");
-    if (queries) {
-        querying_open(bench, &one, "one", 1);
-        querying_open(bench, &thirty, "thirty", 30);
-        ask(&one, "metric", one.points = 60);
-        ask(&thirty, "", 600);
-        thirty.points = 30 * 600;
-        bench_add(bench, &(struct bench_case){.name = "query/open",
-                                              .run = run_open,
-                                              .context = &thirty.store,
-                                              .without_ratio = true});
-        bench_add(bench, &(struct bench_case){.name = "query/60_points",
-                                              .run = run_query,
-                                              .context = &one,
-                                              .without_ratio = true});
-        bench_add(bench, &(struct bench_case){.name = "query/30_series_x_600_points",
-                                              .run = run_query,
-                                              .context = &thirty,
-                                              .without_ratio = true});
-    }
-    bench_run(bench);
-    for (size_t i = 0; i < STORE_CASES; i++) {
-        if (stores[i].store != NULL) {
-            bench_store_close(&stores[i]);
-        }
-    }
-    if (watching.child > 0) {
-        watching_close(&watching);
-    }
-    if (queries) {
-        querying_close(&one);
-        querying_close(&thirty);
-    }
-    return bench_finish(bench);
-}
+MF_BENCH_MAIN

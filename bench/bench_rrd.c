@@ -8,7 +8,7 @@
  * slots. librrd opens, locks and closes its file with each update, as its programs do; a store
  * stays open.
  */
-#include "bench_store.h"
+#include "old_store.h"
 #include "harness.h"
 
 #include <errno.h>

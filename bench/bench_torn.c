@@ -9,7 +9,7 @@
  * from its second and its count: a point that says anything else is torn, or of an old lap. Points
  * that the reader had to read again are none.
  */
-#include "bench_store.h"
+#include "old_store.h"
 #include "harness.h"
 
 #include <errno.h>

@@ -17,7 +17,7 @@
  * cost of reading it.
  */
 #include "harness.h"
-#include "bench_store.h"
+#include "old_store.h"
 
 #include "base/heap.h"
 

@@ -52,7 +52,7 @@ struct mf_bench_options {
     uint64_t bytes;        /* per iteration, for bytes/s */
     const int64_t *params; /* the benchmark runs once per value; see mf_bench_param() */
     size_t param_count;
-    const char *param_name; /* "n" when NULL */
+    const char *param_name; /* "n" when NULL: ".../n:100"; "": the bare value, ".../100" */
     const int *threads;     /* runs once per thread count, the function once in each thread */
     size_t thread_count;
     double rate_per_second;     /* > 0: open loop; latency counts from the intended start of each
@@ -75,7 +75,8 @@ MF_API void mf_bench_register(const char *suite, const char *name,
 #define MF_BENCH(suite_, name_, ...)                                                               \
     static void mf_bench_##suite_##_##name_(struct mf_bench *bench);                               \
     static const struct mf_bench_options mf_bench_options_##suite_##_##name_ = {__VA_ARGS__};      \
-    __attribute__((constructor)) static void mf_bench_register_##suite_##_##name_(void)            \
+    __attribute__((                                                                                \
+        constructor(1000 + __COUNTER__))) static void mf_bench_register_##suite_##_##name_(void)   \
     {                                                                                              \
         mf_bench_register(#suite_, #name_, &mf_bench_options_##suite_##_##name_,                   \
                           mf_bench_##suite_##_##name_);                                            \

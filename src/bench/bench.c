@@ -120,7 +120,8 @@ static int check_entry(const struct bench_entry *entry, struct mf_errinfo *err)
     const char *group = options->group != NULL ? options->group : "";
     const char *param_name = options->param_name != NULL ? options->param_name : "n";
     if (!is_name(entry->suite, false) || !is_name(entry->name, true) ||
-        (group[0] != '\0' && !is_name(group, true)) || !is_name(param_name, false)) {
+        (group[0] != '\0' && !is_name(group, true)) ||
+        (param_name[0] != '\0' && !is_name(param_name, false))) {
         return mf_fail(
             err, MF_EVALUE,
             "the benchmark name '%.200s' has a blank, a quote, a '::' or one of *?[]{}\\", name);

@@ -83,6 +83,7 @@ static void make_plan(const struct bench_config *config, const struct bench_case
         .poisson = options->poisson || mf__config_flag(config, BENCH_KEY_poisson),
         .seed = mf__config_seed(config),
         .test = mf__config_flag(config, BENCH_KEY_test),
+        .test_iterations = (uint64_t)mf__config_number(config, suite, BENCH_KEY_test_iterations),
         .track_allocations = mf__config_number(config, suite, BENCH_KEY_allocations) == 0,
     };
 }

@@ -177,8 +177,9 @@ static void name_case(struct bench_case *one, bool threads)
     const struct bench_listed *listed = one->listed;
     size_t len = (size_t)snprintf(one->name, sizeof one->name, "%s", listed->base_name);
     if (listed->options.param_count > 0 && len < sizeof one->name) {
-        len += (size_t)snprintf(one->name + len, sizeof one->name - len, "/%s:%" PRId64,
-                                listed->param_name, one->param);
+        const bool bare = listed->param_name[0] == '\0';
+        len += (size_t)snprintf(one->name + len, sizeof one->name - len, "/%s%s%" PRId64,
+                                listed->param_name, bare ? "" : ":", one->param);
     }
     if (threads && len < sizeof one->name) {
         snprintf(one->name + len, sizeof one->name - len, "/threads:%d", one->threads);

@@ -73,6 +73,7 @@ void mf__request_write(struct mf_buffer *out, const struct bench_request *reques
     mf_json_key_string(&json, "seed", seed);
     mf_json_key_uint(&json, "process", plan->process_index);
     mf_json_key_bool(&json, "test", plan->test);
+    mf_json_key_uint(&json, "test_iterations", plan->test_iterations);
     mf_json_key_bool(&json, "track_allocations", plan->track_allocations);
     mf_json_key_bool(&json, "in_turns", plan->in_turns);
     mf_json_key_bool(&json, "first_turn", plan->first_turn);
@@ -151,6 +152,7 @@ static void read_plan(struct members *m, struct bench_plan *plan)
     plan->seed = strtoull(member_string(m, "seed"), NULL, 16);
     plan->process_index = (uint32_t)member_int(m, "process", 0, UINT32_MAX);
     plan->test = member_bool(m, "test");
+    plan->test_iterations = (uint64_t)member_int(m, "test_iterations", 0, INT64_MAX);
     plan->track_allocations = member_bool(m, "track_allocations");
     plan->in_turns = member_bool(m, "in_turns");
     plan->first_turn = member_bool(m, "first_turn");

@@ -207,7 +207,8 @@ uint64_t mf__phase_enter(struct mf_bench *bench, measure_phase *phase, int64_t n
 uint64_t mf__phase_test(struct mf_bench *bench, int64_t now)
 {
     (void)now;
-    return bench->batch == 0 ? 1 : 0;
+    const uint64_t wanted = bench->shared->plan->test_iterations;
+    return bench->batch != 0 ? 0 : wanted != 0 ? wanted : 1;
 }
 
 void mf__turn_wait(struct mf_bench *bench)

@@ -21,11 +21,12 @@ struct bench_plan {
     bool poisson;
     uint64_t seed;
     uint32_t process_index;
-    bool test;              /* one iteration, nothing else */
-    bool track_allocations; /* a pass of its own, after everything was timed */
-    bool in_turns;          /* with another process, which the socket at standard input leads to */
-    bool first_turn;        /* this one begins */
-    int turns;              /* that socket, when the child has taken it; 0: alone */
+    bool test;                /* a few iterations, nothing else */
+    uint64_t test_iterations; /* 0: one */
+    bool track_allocations;   /* a pass of its own, after everything was timed */
+    bool in_turns;   /* with another process, which the socket at standard input leads to */
+    bool first_turn; /* this one begins */
+    int turns;       /* that socket, when the child has taken it; 0: alone */
 };
 
 struct bench_measured {

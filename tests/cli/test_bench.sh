@@ -6,23 +6,21 @@ bin=$MAYFLY_BINARY_DIR/bench
 export TMPDIR=$scratch
 
 # ---- every case runs; the names are those that docs and comparisons use ----
-expect 0 "$bin/bench_record" --once 100
+expect 0 "$bin/bench_record" --test --test-iterations 100
+! grep -v '  ok$' "$out" || complain "not every benchmark of record is ok"
 expect 0 "$bin/bench_write_path" --once 100
-expect 0 "$bin/bench_record" --rounds 1 --quick --processes 2 --json
+expect 0 "$bin/bench_record" list
 for name in record/single_series record/series_count/{1,10,30,100} \
-    record_batch/series_count/{1,10,30,100} record/30_series_throughput record/atomic_increment \
-    noise/same_again noise/empty_timer; do
-    stdout_has "\"name\": \"$name\""
+    record_batch/series_count/{1,10,30,100} record/30_series_throughput record/atomic_increment; do
+    stdout_has "${name/\//::}"
 done
-stdout_has '"schema": "mayfly-bench/1"'
-stdout_has '"ratio_to_baseline"'
-stdout_has '"processes": 2'
-
-# ---- a filter lets the baseline through, for the ratios, and nothing else ----
-expect 0 "$bin/bench_record" --rounds 1 --quick --processes 1 --filter counter/single --json
-stdout_has '"name": "counter/single"'
-stdout_has '"name": "record/atomic_increment"'
-! grep -q record/single_series "$out" || complain "--filter let record/single_series through"
+expect 0 "$bin/bench_record" list --exact record/series_count/30
+stdout_is record::series_count/30
+expect 0 "$bin/bench_record" counter/single record/series_count/30 --json --quick \
+    --warm-up-time 0.01 --measurement-time 0.05
+jq -e '[.benchmarks[] | [.name, .status, .throughput.elements_per_second > 0]] | sort ==
+    [["counter::single", "ok", true], ["record::series_count/30", "ok", true]]' "$out" >/dev/null ||
+    complain "unexpected results: $(head -c 1000 "$out")"
 
 expect 0 "$bin/bench_write_path" --rounds 1 --json
 for name in 'record()' 'atomic increment' 'write()' 'UDP send' 'empty timer'; do
@@ -41,13 +39,10 @@ if [ -x "$bin/bench_rrd" ]; then
 fi
 
 # ---- mistakes ----
-expect 64 "$bin/bench_record" --rounds 0
-stderr_has '--rounds takes a number'
-expect 64 "$bin/bench_record" --filter
 expect 64 "$bin/bench_record" --unknown
 expect 0 "$bin/bench_record" --help
-expect 1 env TMPDIR="$scratch/absent" "$bin/bench_record" --once 1
-stderr_has "$scratch/absent"
+expect 1 env TMPDIR="$scratch/absent" "$bin/bench_record" --test query
+stdout_has "$scratch/absent"
 
 left=$(find "$scratch" -name 'mayfly-bench-*')
 [ -z "$left" ] || complain "left behind: $left"

@@ -181,6 +181,10 @@ static void one_iteration_is_a_test(void **state)
     assert_int_equal(measured.elements, 7);
     assert_int_equal(measured.bytes, 3);
     mf__process_free(&measured.process);
+    plan.test_iterations = 1000;
+    measure(counts, &plan, &measured);
+    assert_int_equal(atomic_load(&iterations), 1000);
+    mf__process_free(&measured.process);
 }
 
 static void samples_of_each_mode(void **state)

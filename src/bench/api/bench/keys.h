@@ -37,6 +37,8 @@
       "A first look: little time, not for baselines or the gate")                                  \
     X(test, "test", FLAG, false, 0, 0, NULL, NULL, NULL,                                           \
       "Run each benchmark for one iteration, measure nothing")                                     \
+    X(test_iterations, "test-iterations", INT, false, 1, 1e15, "N", NULL, "1",                     \
+      "With --test: so many iterations of each instead, to look at with other tools")              \
     X(threads, "threads", LIST, false, 1, 1024, "N,..", NULL, NULL,                                \
       "Thread counts, for benchmarks that have threads")                                           \
     X(rate, "rate", NUMBER, false, 0, 1e7, "PER-SECOND", NULL, NULL,                               \
