@@ -79,25 +79,54 @@ static bench_report_function *find_format(const char *name)
     return NULL;
 }
 
+const char *mf__command_output(const struct command *command, size_t index)
+{
+    const struct bench_value *paths = mf__config_value(&command->config, NULL, BENCH_KEY_output);
+    return index < paths->count ? paths->texts[index] : NULL;
+}
+
+int mf__command_write(struct command *command, size_t index, const struct mf_buffer *text)
+{
+    const char *path = mf__command_output(command, index);
+    if (text->failed) {
+        return mf_fail_os(&command->err, -ENOMEM, "cannot write the report");
+    }
+    if (path != NULL) {
+        return mf_fs_replace(NULL, path, text->data, text->len, &command->err);
+    }
+    fwrite(text->data, 1, text->len, stdout); /* checked by the program at its end */
+    return 0;
+}
+
+/* Each --output belongs to the --output-format at the same place. */
+static int check_outputs(struct command *command, size_t format_count)
+{
+    const struct bench_value *paths = mf__config_value(&command->config, NULL, BENCH_KEY_output);
+    return paths->count <= format_count
+               ? 0
+               : mf_fail(&command->err, MF_ESYNTAX,
+                         "%zu times --output, but %zu times --output-format: each file has one",
+                         paths->count, format_count);
+}
+
 int mf__command_report(struct command *command, const struct bench_report *report)
 {
     const struct bench_value *formats =
         mf__config_value(&command->config, NULL, BENCH_KEY_output_format);
-    const char *path = mf__config_text(&command->config, BENCH_KEY_output);
-    int rc = 0;
+    int rc = check_outputs(command, formats->count);
     for (size_t i = 0; i < formats->count && rc == 0; i++) {
+        struct bench_report one = *report;
         bench_report_function *format = find_format(formats->texts[i]);
         struct mf_buffer out = MF_BUFFER_INIT;
-        rc = format != NULL ? format(report, &out, &command->err)
+        if (mf__command_output(command, i) != NULL) { /* a file is no terminal */
+            one.colored = false;
+            one.columns = 0;
+        }
+        rc = format != NULL ? format(&one, &out, &command->err)
                             : mf_fail(&command->err, MF_EUNSUPPORTED, "no output format '%s'",
                                       formats->texts[i]);
-        if (rc == 0 && out.failed) {
-            rc = mf_fail_os(&command->err, -ENOMEM, "cannot write the report");
-        }
-        if (rc == 0 && path != NULL) {
-            rc = mf_fs_replace(NULL, path, out.data, out.len, &command->err);
-        } else if (rc == 0) {
-            fwrite(out.data, 1, out.len, stdout); /* checked by the program at its end */
+        if (rc == 0) {
+            rc = mf__command_write(command, i, &out);
         }
         mf_buffer_free(&out);
     }

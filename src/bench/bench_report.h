@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "model.h"
+#include "trend.h"
 
 #include "base/buffer.h"
 
@@ -20,14 +21,25 @@ struct bench_check {
     enum bench_band band;
 };
 
+/* The stacks that a profiler has found in a benchmark, folded (flame.h). */
+struct bench_profile {
+    const struct bench_result *result;
+    const char *kind; /* "cpu", "alloc" */
+    char *folded;
+};
+
 struct bench_report {
     const struct bench_run *run;
     const struct bench_comparison *comparisons; /* one for each result, or none at all */
     size_t comparison_count;
     const struct bench_check *checks;
     size_t check_count;
-    const char *style; /* of --style: "full", "ratio", "overhead", "trend" */
-    const char *title; /* what it is compared with, "baseline main"; or NULL */
+    const char *style;                    /* of --style: "full", "ratio", "overhead", "trend" */
+    const char *title;                    /* what it is compared with, "baseline main"; or NULL */
+    double threshold_fraction;            /* of stored results: a trend beyond it is "slower" */
+    const struct trend *trend;            /* the history; or NULL */
+    const struct bench_profile *profiles; /* what profilers have found */
+    size_t profile_count;
     bool colored;
     int columns; /* of the terminal; 0: none */
 };
@@ -44,5 +56,10 @@ extern const struct bench_report_format mf__report_formats[]; /* ends without a 
 
 bench_report_function mf__report_text;
 bench_report_function mf__report_json;
+bench_report_function mf__report_markdown;
+bench_report_function mf__report_csv;
+bench_report_function mf__report_bencher;
+bench_report_function mf__report_bmf;
+bench_report_function mf__report_github;
 
 #endif

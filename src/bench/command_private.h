@@ -8,6 +8,8 @@
 #include "config.h"
 #include "bench_report.h"
 
+#include "base/buffer.h"
+
 struct command {
     const struct bench_command_line *line;
     struct bench_config config;
@@ -43,6 +45,11 @@ int mf__command_open_signals(struct command *command);
 void mf__command_close_signals(struct command *command);
 /* The operands and --skip as a filter; everything is borrowed from the command. */
 void mf__command_filter(const struct command *command, struct bench_filter *ret_filter);
+/* The file for the output of the format with this index: the --output of the same index; NULL:
+ * standard output. */
+const char *mf__command_output(const struct command *command, size_t index);
+/* Writes it there. */
+int mf__command_write(struct command *command, size_t index, const struct mf_buffer *text);
 /* Writes the report in each of the formats asked for. */
 int mf__command_report(struct command *command, const struct bench_report *report);
 

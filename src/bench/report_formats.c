@@ -4,9 +4,10 @@
 #include "run_json.h"
 
 const struct bench_report_format mf__report_formats[] = {
-    {"text", mf__report_text},
-    {"json", mf__report_json},
-    {NULL, NULL},
+    {"text", mf__report_text},         {"json", mf__report_json},
+    {"markdown", mf__report_markdown}, {"csv", mf__report_csv},
+    {"bencher", mf__report_bencher},   {"bmf", mf__report_bmf},
+    {"github", mf__report_github},     {NULL, NULL},
 };
 
 int mf__report_json(const struct bench_report *report, struct mf_buffer *out,

@@ -425,6 +425,8 @@ int mf__session_report(struct session *session)
         .check_count = session->check_count,
         .style = mf__config_text(&command->config, BENCH_KEY_style),
         .title = session->title,
+        .threshold_fraction =
+            mf__config_number(&command->config, NULL, BENCH_KEY_stored_threshold_pct) / 100,
         .colored = command->line->colored,
         .columns = command->line->columns,
     };

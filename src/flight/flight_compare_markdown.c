@@ -2,7 +2,7 @@
  * flight_compare_markdown.c -- comparisons for the summary of a CI job. See flight/report.h. */
 #include "flight/report.h"
 
-#include "flight_markdown.h"
+#include "fmt/markdown.h"
 
 #include "fmt/units.h"
 
@@ -25,7 +25,7 @@ static void side(struct mf_buffer *out, const char *letter, const struct mf_flig
     mf_words_outcome(out, info);
     if (info->reason != NULL && !info->success) {
         mf_buffer_puts(out, ": ");
-        mf__markdown_text(out, info->reason, TITLE_COLUMNS);
+        mf_markdown_text(out, info->reason, TITLE_COLUMNS);
     }
     mf_buffer_putc(out, '\n');
 }
@@ -57,7 +57,7 @@ static void command_rows(struct mf_buffer *out, const struct mf_comparison *comp
     for (size_t i = 0; i < comparison->command_count && i < COMMANDS_MAX; i++) {
         const struct mf_command_change *command = &comparison->commands[i];
         mf_buffer_puts(out, "| ");
-        mf__markdown_code(out, command->comm, COMMAND_COLUMNS);
+        mf_markdown_code(out, command->comm, COMMAND_COLUMNS);
         for (unsigned k = 0; k < 2; k++) {
             mf_buffer_puts(out, " | ");
             duration(out, command->cpu_ns[k]);
@@ -87,7 +87,7 @@ static void only_rows(struct mf_buffer *out, const struct mf_comparison *compari
         mf_buffer_puts(out, "| ");
         duration(out, only->cpu_ns);
         mf_buffer_printf(out, " | %zu | ", only->count);
-        mf__markdown_code(out, only->title, TITLE_COLUMNS);
+        mf_markdown_code(out, only->title, TITLE_COLUMNS);
         mf_buffer_puts(out, " |\n");
     }
     mf_buffer_puts(out, count > 0 ? "\n</details>\n" : "");
@@ -98,10 +98,10 @@ void mf_compare_markdown(struct mf_buffer *out, const struct mf_comparison *comp
     const struct mf_flight_info *a = comparison->stories[0]->info;
     const struct mf_flight_info *b = comparison->stories[1]->info;
     mf_buffer_puts(out, "### ");
-    mf__markdown_text(out, a->name, TITLE_COLUMNS);
+    mf_markdown_text(out, a->name, TITLE_COLUMNS);
     if (strcmp(a->name, b->name) != 0) {
         mf_buffer_puts(out, " and ");
-        mf__markdown_text(out, b->name, TITLE_COLUMNS);
+        mf_markdown_text(out, b->name, TITLE_COLUMNS);
     }
     mf_buffer_puts(out, " compared\n\n");
     side(out, "A", a);
@@ -118,14 +118,14 @@ void mf_history_markdown(struct mf_buffer *out, const struct mf_flight_info *inf
                          const struct mf_history *history)
 {
     mf_buffer_puts(out, "### ");
-    mf__markdown_text(out, info->name, TITLE_COLUMNS);
+    mf_markdown_text(out, info->name, TITLE_COLUMNS);
     mf_buffer_printf(out, " `%s` ", info->id);
     mf_words_outcome(out, info);
     mf_buffer_printf(out, "; %zu of %zu earlier flights succeeded\n", history->successes,
                      history->flights);
     if (history->last_failure_id != NULL) {
         mf_buffer_printf(out, "\nThe last failure was `%s`: ", history->last_failure_id);
-        mf__markdown_text(out, history->last_failure_reason, TITLE_COLUMNS);
+        mf_markdown_text(out, history->last_failure_reason, TITLE_COLUMNS);
         mf_buffer_putc(out, '\n');
     }
     if (history->flights == 0) {

@@ -3,7 +3,7 @@
 #include "flight/report.h"
 
 #include "flight/lines.h"
-#include "flight_markdown.h"
+#include "fmt/markdown.h"
 
 #include "base/fail.h"
 #include "base/heap.h"
@@ -58,7 +58,7 @@ static void heading(struct mf_buffer *out, const struct mf_flight_info *info)
 {
     struct mf_buffer command = MF_BUFFER_INIT;
     mf_buffer_printf(out, "### %s ", mark(info));
-    mf__markdown_text(out, info->name, TITLE_COLUMNS);
+    mf_markdown_text(out, info->name, TITLE_COLUMNS);
     mf_buffer_putc(out, ' ');
     mf_words_outcome(out, info);
     if (info->duration_ns >= 0) {
@@ -67,7 +67,7 @@ static void heading(struct mf_buffer *out, const struct mf_flight_info *info)
     }
     mf_buffer_puts(out, "\n\n");
     mf_words_command(&command, info->command);
-    mf__markdown_code(out, command.data != NULL ? command.data : "", 2 * TITLE_COLUMNS);
+    mf_markdown_code(out, command.data != NULL ? command.data : "", 2 * TITLE_COLUMNS);
     mf_buffer_puts(out, "\n\n");
     mf_buffer_free(&command);
 }
@@ -80,14 +80,14 @@ static void reason(struct mf_buffer *out, const struct mf_story *story)
         return;
     }
     mf_buffer_puts(out, "> ");
-    mf__markdown_text(out, info->reason != NULL ? info->reason : "", 2 * TITLE_COLUMNS);
+    mf_markdown_text(out, info->reason != NULL ? info->reason : "", 2 * TITLE_COLUMNS);
     for (char **evidence = info->evidence; *evidence != NULL; evidence++) {
         mf_buffer_puts(out, "  \n> ");
-        mf__markdown_text(out, *evidence, 2 * TITLE_COLUMNS);
+        mf_markdown_text(out, *evidence, 2 * TITLE_COLUMNS);
     }
     if (culprit != NULL && info->outcome == MF_OUTCOME_EXITED) {
         mf_buffer_puts(out, "  \n> just before, ");
-        mf__markdown_code(out, mf_process_title(culprit), TITLE_COLUMNS);
+        mf_markdown_code(out, mf_process_title(culprit), TITLE_COLUMNS);
         mf_buffer_puts(out, " ended with ");
         mf_words_exit(out, culprit);
     }
@@ -156,7 +156,7 @@ static void sparklines(struct mf_buffer *out, const struct mf_timeline *timeline
         }
     }
     if (text.len > 0) {
-        mf__markdown_block(out, text.data, text.len);
+        mf_markdown_block(out, text.data, text.len);
         mf_buffer_putc(out, '\n');
     }
     out->failed = out->failed || text.failed;
@@ -170,7 +170,7 @@ static void bar(struct mf_buffer *out, const char *label, const char *tag, int64
     const long long start_ms = start_ns / 1000000;
     const long long end_ms = end_ns / 1000000;
     mf_buffer_puts(out, "    ");
-    mf__mermaid_text(out, label, LABEL_COLUMNS);
+    mf_mermaid_text(out, label, LABEL_COLUMNS);
     mf_buffer_printf(out, " :%s%lld, %lld\n", tag, start_ms,
                      end_ms > start_ms ? end_ms : start_ms + 1);
 }
@@ -251,7 +251,7 @@ static void process_row(struct mf_buffer *out, const struct mf_story *story,
     mf_buffer_puts(out, " | ");
     mf_words_exit(out, process);
     mf_buffer_puts(out, " | ");
-    mf__markdown_code(out, mf_process_title(process), TITLE_COLUMNS);
+    mf_markdown_code(out, mf_process_title(process), TITLE_COLUMNS);
     mf_buffer_puts(out, " |\n");
 }
 
@@ -303,7 +303,7 @@ static int last_lines(struct mf_buffer *out, const struct mf_flight_info *info, 
     if (lines.count > 0) {
         mf_buffer_printf(out, "<details%s><summary>Last lines of %s</summary>\n\n",
                          info->success ? "" : " open", has_stderr ? "stderr" : "the output");
-        mf__markdown_block(out, text.data, text.len);
+        mf_markdown_block(out, text.data, text.len);
         mf_buffer_puts(out, "\n</details>\n\n");
     }
     out->failed = out->failed || text.failed;
@@ -322,7 +322,7 @@ static void events(struct mf_buffer *out, const struct mf_story *story)
             mf_buffer_puts(out, event->level == MF_LEVEL_ERROR ? "- **" : "- ");
             duration(out, event->t_ns);
             mf_buffer_puts(out, event->level == MF_LEVEL_ERROR ? "**: " : ": ");
-            mf__markdown_text(out, event->text, TITLE_COLUMNS);
+            mf_markdown_text(out, event->text, TITLE_COLUMNS);
             mf_buffer_putc(out, '\n');
         }
     }
@@ -336,7 +336,7 @@ static void origin(struct mf_buffer *out, const struct mf_story *story)
     mf_buffer_puts(out, "<details><summary>How it was recorded</summary>\n\n");
     mf_buffer_printf(out, "- flight `%s`, started %s on ", info->id,
                      mf_format_rfc3339(time, info->started_wall_ns, 0, 0));
-    mf__markdown_text(out, info->host != NULL ? info->host : "?", TITLE_COLUMNS);
+    mf_markdown_text(out, info->host != NULL ? info->host : "?", TITLE_COLUMNS);
     mf_buffer_printf(out, ", %llu CPUs, ", (unsigned long long)info->host_cpus);
     size(out, info->host_memory_bytes);
     mf_buffer_printf(out, "\n- rung '%s'", mf_flight_rung_name(info->rung));
@@ -346,12 +346,12 @@ static void origin(struct mf_buffer *out, const struct mf_story *story)
     mf_buffer_putc(out, '\n');
     for (char **blind = info->blind; *blind != NULL; blind++) {
         mf_buffer_puts(out, "- not seen: ");
-        mf__markdown_text(out, *blind, 2 * TITLE_COLUMNS);
+        mf_markdown_text(out, *blind, 2 * TITLE_COLUMNS);
         mf_buffer_putc(out, '\n');
     }
     for (size_t i = 0; i < story->problem_count; i++) {
         mf_buffer_puts(out, "- damage: ");
-        mf__markdown_text(out, story->problems[i], 2 * TITLE_COLUMNS);
+        mf_markdown_text(out, story->problems[i], 2 * TITLE_COLUMNS);
         mf_buffer_putc(out, '\n');
     }
     mf_buffer_puts(out, "\n</details>\n");

@@ -3,7 +3,7 @@
  * markup. */
 #include "cmocka_all.h"
 
-#include "flight_markdown.h"
+#include "fmt/markdown.h"
 #include "flights.h"
 #include "scratch.h"
 
@@ -191,20 +191,20 @@ static void check_markdown(void (*put)(struct mf_buffer *out, const char *text, 
 static void markdown_text_is_only_text(void **state)
 {
     (void)state;
-    check_markdown(mf__markdown_text, "plain text", "plain text");
-    check_markdown(mf__markdown_text, "<script>&", "&lt;script\\>&amp;");
-    check_markdown(mf__markdown_text, "a|b [x](y) *z* `c` #1 @me",
+    check_markdown(mf_markdown_text, "plain text", "plain text");
+    check_markdown(mf_markdown_text, "<script>&", "&lt;script\\>&amp;");
+    check_markdown(mf_markdown_text, "a|b [x](y) *z* `c` #1 @me",
                    "a\\|b \\[x\\](y) \\*z\\* "
                    "\\`c\\` \\#1 \\@me");
-    check_markdown(mf__markdown_text, "two\nlines\x1b[31m", "two\\\\nlines");
-    check_markdown(mf__markdown_code, "make -j2", "`make -j2`");
-    check_markdown(mf__markdown_code, "a `b` | c", "``a `b` \\| c``");
-    check_markdown(mf__markdown_code, "`", "`` ` ``");
-    check_markdown(mf__markdown_code, "", "");
-    check_markdown(mf__mermaid_text, "x: y, z; #1 <b>", "x  y  z   1  b ");
-    check_markdown(mf__mermaid_text, "", "-");
+    check_markdown(mf_markdown_text, "two\nlines\x1b[31m", "two\\\\nlines");
+    check_markdown(mf_markdown_code, "make -j2", "`make -j2`");
+    check_markdown(mf_markdown_code, "a `b` | c", "``a `b` \\| c``");
+    check_markdown(mf_markdown_code, "`", "`` ` ``");
+    check_markdown(mf_markdown_code, "", "");
+    check_markdown(mf_mermaid_text, "x: y, z; #1 <b>", "x  y  z   1  b ");
+    check_markdown(mf_mermaid_text, "", "-");
     struct mf_buffer out = MF_BUFFER_INIT;
-    mf__markdown_block(&out, "a\n````\nb", 8);
+    mf_markdown_block(&out, "a\n````\nb", 8);
     assert_string_equal(out.data, "`````text\na\n````\nb\n`````\n");
     mf_buffer_free(&out);
 }

@@ -96,8 +96,8 @@
       "text|json|markdown|html|csv|bencher|bmf|github", "text", "How to print the results")        \
     X(style, "style", CHOICE, false, 0, 0, "STYLE", "full|ratio|overhead|trend", "full",           \
       "Which table, for text and markdown")                                                        \
-    X(output, "output", FILE, false, 0, 0, "FILE", NULL, NULL,                                     \
-      "Write it to a file instead of standard output")
+    X(output, "output", FILE, true, 0, 0, "FILE", NULL, NULL,                                      \
+      "Write it to a file instead of standard output; one for each format, in the same order")
 
 #define BENCH_PROFILE_KEYS(X)                                                                      \
     X(profile, "profile", STRING, false, 0, 0, "KIND,..", NULL, NULL,                              \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * flight_markdown.c -- see flight_markdown.h. */
-#include "flight_markdown.h"
+ * markdown.c -- see markdown.h. */
+#include "fmt/markdown.h"
 
 #include "fmt/terminal_clean.h"
 
@@ -14,7 +14,7 @@ static struct mf_buffer plain(const char *text, size_t columns_max)
     return line;
 }
 
-void mf__markdown_text(struct mf_buffer *out, const char *text, size_t columns_max)
+void mf_markdown_text(struct mf_buffer *out, const char *text, size_t columns_max)
 {
     struct mf_buffer line = plain(text, columns_max);
     for (size_t i = 0; i < line.len; i++) {
@@ -53,7 +53,7 @@ static void repeat(struct mf_buffer *out, char c, size_t count)
     }
 }
 
-void mf__markdown_code(struct mf_buffer *out, const char *text, size_t columns_max)
+void mf_markdown_code(struct mf_buffer *out, const char *text, size_t columns_max)
 {
     struct mf_buffer line = plain(text, columns_max);
     if (line.len == 0) {
@@ -76,7 +76,7 @@ void mf__markdown_code(struct mf_buffer *out, const char *text, size_t columns_m
     mf_buffer_free(&line);
 }
 
-void mf__mermaid_text(struct mf_buffer *out, const char *text, size_t columns_max)
+void mf_mermaid_text(struct mf_buffer *out, const char *text, size_t columns_max)
 {
     struct mf_buffer line = plain(text, columns_max);
     for (size_t i = 0; i < line.len; i++) {
@@ -89,7 +89,7 @@ void mf__mermaid_text(struct mf_buffer *out, const char *text, size_t columns_ma
     mf_buffer_free(&line);
 }
 
-void mf__markdown_block(struct mf_buffer *out, const char *text, size_t len)
+void mf_markdown_block(struct mf_buffer *out, const char *text, size_t len)
 {
     const size_t longest = backticks(text, len);
     const size_t fence = longest < 3 ? 3 : longest + 1;
