@@ -7,6 +7,7 @@ mayfly_test(NAME toml RUNG unit SOURCES unit/test_toml.c LINK mf_fmt)
 mayfly_test(NAME bench_config RUNG unit SOURCES unit/test_bench_config.c LINK mf_bench PRIVATE_OF bench)
 mayfly_fuzz(NAME toml SOURCES fuzz/fuzz_toml.c LINK mf_bench PRIVATE_OF bench
   CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/toml")
+mayfly_script_test(NAME bench RUNG golden SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/golden/bench.sh")
 mayfly_test(NAME bench_compare RUNG unit SOURCES unit/test_bench_compare.c LINK mf_bench PRIVATE_OF bench)
 mayfly_test(NAME bench_json RUNG unit SOURCES unit/test_bench_json.c LINK mf_bench PRIVATE_OF bench)
 mayfly_test(NAME bench_measure RUNG unit SOURCES unit/test_bench_measure.c LINK mf_bench PRIVATE_OF bench)

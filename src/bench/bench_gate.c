@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * bench_gate.c -- targets and bands, and what a run comes to: the exit code. See verdicts.h. */
 #include "bench_report.h"
+#include "relations.h"
 #include "verdicts.h"
 #include "filter.h"
 
@@ -92,7 +93,9 @@ int mf__check_targets(const struct bench_run *run, const struct bench_config *co
             const struct bench_result *result = &run->results[i];
             if (result->status == BENCH_OK && result->process_medians != NULL &&
                 mf__pattern_matches(target->pattern, result->name, false)) {
-                const double value = mf__metric(result, target->metric);
+                const double value = strcmp(target->metric, "overhead_pct") == 0
+                                         ? mf__overhead_pct(run, result)
+                                         : mf__metric(result, target->metric);
                 checks[count++] = (struct bench_check){
                     .result = result,
                     .target = target,

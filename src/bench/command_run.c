@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * command_run.c -- the commands run, gate, compare, report and list. */
 #include "command_private.h"
+#include "relations.h"
 #include "run_json.h"
 #include "session.h"
 #include "store_baseline.h"
@@ -62,16 +63,53 @@ static int measure_and_conclude(struct session *session)
     return rc < 0 ? rc : conclude(session, true);
 }
 
-/* Stored results instead of measured ones. */
-static int load_and_conclude(struct session *session, const char *name)
+static void keep_matching(const struct bench_filter *filter, struct bench_run *run)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < run->result_count; i++) {
+        if (mf__filter_matches(filter, run->results[i].name)) {
+            run->results[kept++] = run->results[i];
+        } else {
+            mf__bench_result_free(&run->results[i]);
+        }
+    }
+    run->result_count = kept;
+}
+
+static bool is_file_name(const char *name)
+{
+    const size_t len = strlen(name);
+    return strchr(name, '/') != NULL || (len > 5 && strcmp(name + len - 5, ".json") == 0);
+}
+
+/* A baseline by its name, or a file of results. */
+static int load_stored(struct session *session, const char *name)
 {
     struct command *command = session->command;
+    if (is_file_name(name)) {
+        const int rc = mf__run_load(name, &session->run, &command->err);
+        if (rc == 0) {
+            keep_matching(&session->filter, &session->run);
+        }
+        return rc;
+    }
     int rc =
         strcmp(name, BENCH_BASELINE_LATEST) == 0 ? 0 : mf__baseline_check_name(name, &command->err);
     if (rc == 0) {
         rc = mf__baseline_load(mf__config_text(&command->config, BENCH_KEY_target_dir), name,
                                &session->filter, &session->run, &command->err);
     }
+    if (rc == 0) {
+        mf__sort_results(&session->run); /* files have no order */
+    }
+    return rc;
+}
+
+/* Stored results instead of measured ones. */
+static int load_and_conclude(struct session *session, const char *name)
+{
+    struct command *command = session->command;
+    int rc = load_stored(session, name);
     if (rc == 0 && session->run.result_count == 0) {
         mf__command_note(command, "there is no baseline %s of these benchmarks", name);
         return BENCH_EXIT_NO_BASELINE;
@@ -146,19 +184,6 @@ static int take_now(struct session *session, const char *text)
                      "'%.200s' is neither a file of results nor a benchmark program", text);
     }
     return rc;
-}
-
-static void keep_matching(const struct bench_filter *filter, struct bench_run *run)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < run->result_count; i++) {
-        if (mf__filter_matches(filter, run->results[i].name)) {
-            run->results[kept++] = run->results[i];
-        } else {
-            mf__bench_result_free(&run->results[i]);
-        }
-    }
-    run->result_count = kept;
 }
 
 static int compare(struct session *session, const char *now)

@@ -31,7 +31,7 @@ static struct figure unknown(void)
 static void digits(char *out, size_t capacity, double value)
 {
     const double size = fabs(value);
-    if (size >= 999.5 && size < 1e7) {
+    if (size >= 999.5 && size < 1e12) {
         snprintf(out, capacity, "%.0f", value);
     } else {
         snprintf(out, capacity, "%.3g", value);
@@ -95,7 +95,7 @@ struct figure mf__figure_change(double ratio)
     if (fabs(percent) < 1000) {
         snprintf(figure.text, sizeof figure.text, "%+.*f %%", fabs(percent) < 10 ? 2 : 1, percent);
     } else {
-        snprintf(figure.text, sizeof figure.text, "%+.3g %%", percent);
+        snprintf(figure.text, sizeof figure.text, percent < 1e9 ? "%+.0f %%" : "%+.3g %%", percent);
     }
     return figure;
 }
@@ -177,7 +177,9 @@ struct figure mf__figure_percentile(const struct bench_percentile *percentile, d
                  (unsigned long long)percentile->n_needed);
         return figure;
     }
-    if (percentile->value_ns < timer_cost_ns) {
+    /* Single operations are counted in whole nanoseconds; fractions come from whole batches. */
+    if (percentile->value_ns < timer_cost_ns &&
+        percentile->value_ns == floor(percentile->value_ns)) {
         const struct figure cost = mf__figure_time(timer_cost_ns);
         snprintf(figure.text, sizeof figure.text, "<%.50s", cost.text);
         return figure;

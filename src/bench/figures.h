@@ -23,7 +23,8 @@ struct figure mf__figure_speedup(double ratio);             /* "6.4×" */
 struct figure mf__figure_interval(struct bench_interval i); /* of times: "25.9 .. 37.6 ns" */
 /* Elements, or bytes, or nothing, in a second. */
 struct figure mf__figure_throughput(const struct bench_result *result);
-/* "43 ns"; "<25 ns" below what reading the clock costs; "n/a (need n >= 368)". */
+/* "43 ns"; "<25 ns" of single operations below what reading the clock costs; "n/a (need n >=
+ * 368)". */
 struct figure mf__figure_percentile(const struct bench_percentile *percentile,
                                     double timer_cost_ns);
 /* A metric, resource or counter in the unit that its name ends with. */

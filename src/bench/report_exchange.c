@@ -127,12 +127,17 @@ int mf__report_csv(const struct bench_report *report, struct mf_buffer *out, str
 
 /* ---- libtest ---- */
 
+/* "230,016"; "0.58" where whole nanoseconds would say nothing. */
 static void put_grouped(struct mf_buffer *out, double value)
 {
-    char digits[MF_NUMBER_LEN];
-    const int len = snprintf(digits, sizeof digits, "%.0f", value);
-    for (int i = 0; i < len && i < (int)sizeof digits; i++) {
-        if (i > 0 && (len - i) % 3 == 0 && digits[i - 1] != '-') {
+    char digits[64];
+    if (value < 100) {
+        mf_buffer_printf(out, "%.2f", value);
+        return;
+    }
+    const int len = snprintf(digits, sizeof digits, "%.0f", fmin(value, 1e18));
+    for (int i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0) {
             mf_buffer_putc(out, ',');
         }
         mf_buffer_putc(out, digits[i]);
@@ -228,9 +233,9 @@ int mf__report_github(const struct bench_report *report, struct mf_buffer *out,
         }
         const struct bench_interval *interval = &result->median.confidence_interval;
         const double half = (interval->upper_bound - interval->lower_bound) / 2;
-        char range[MF_NUMBER_LEN + 8];
+        char range[FIGURE_LEN + 8];
         char extra[192];
-        snprintf(range, sizeof range, "± %.3g", half);
+        snprintf(range, sizeof range, "± %s", mf__figure_number(half).text);
         snprintf(extra, sizeof extra, "%zu processes, %s", result->process_count,
                  mf__figure_interval(*interval).text);
         mf_json_begin_object(&json);

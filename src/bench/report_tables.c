@@ -568,7 +568,7 @@ static void remark_verdicts(const struct bench_report *report, const struct rema
     size_t counts[VERDICT_NO_BASELINE + 1] = {0};
     bool advisory = false;
     for (size_t i = 0; i < report->comparison_count; i++) {
-        counts[report->comparisons[i].verdict]++;
+        counts[report->comparisons[i].verdict] += mf__is_measured(report->comparisons[i].now);
         advisory = advisory || report->comparisons[i].advisory;
     }
     if (report->comparison_count == 0) {
@@ -624,7 +624,7 @@ static void remark_percentiles(const struct bench_report *report,
                 needed = percentile->n_needed;
                 percent = percentile->percent;
             }
-            if (percentile->n_needed == 0 && percentile->value_ns < result->timer_cost_ns) {
+            if (mf__figure_percentile(percentile, result->timer_cost_ns).text[0] == '<') {
                 below_clock = true;
                 cost = fmax(cost, result->timer_cost_ns);
             }

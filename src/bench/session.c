@@ -9,6 +9,9 @@
 
 #include "base/fail.h"
 #include "base/heap.h"
+#include "fmt/terminal_clean.h"
+#include "fmt/units.h"
+#include "os/clock.h"
 #include "os/fd.h"
 #include "os/file.h"
 
@@ -185,15 +188,28 @@ struct progress_line {
     bool wanted; /* standard error is a terminal */
 };
 
+/* One line, cut to what the terminal is wide at this moment: a longer one would wrap, and could not
+ * be taken back. */
 static void show_progress(void *context, size_t done, size_t total, const char *name,
                           double left_seconds)
 {
     struct progress_line *line = context;
-    if (line->wanted && (line->shown || left_seconds > PROGRESS_AFTER_SECONDS)) {
-        line->shown = true;
-        fprintf(stderr, "\r\x1b[K%zu/%zu  %.0f s left  %.100s", done, total, left_seconds, name);
-        fflush(stderr);
+    if (!line->wanted || (!line->shown && left_seconds <= PROGRESS_AFTER_SECONDS)) {
+        return;
     }
+    char left[MF_UNITS_LEN];
+    char raw[BENCH_NAME_LEN + 128];
+    struct mf_buffer text = MF_BUFFER_INIT;
+    const int columns = mf_fd_columns(STDERR_FILENO);
+    const double seconds = ceil(fmin(fmax(left_seconds, 0), 1e9));
+    mf_format_duration(left, (int64_t)seconds * MF_NS_PER_SECOND);
+    snprintf(raw, sizeof raw, "%zu/%zu  %3.0f %%  %s left  %s", done, total,
+             100 * (double)done / (double)(total > 0 ? total : 1), left, name);
+    mf_terminal_clean_fit(&text, raw, strlen(raw), columns > 1 ? (size_t)columns - 1 : 79);
+    fprintf(stderr, "\r\x1b[K%s", text.data != NULL ? text.data : "");
+    fflush(stderr);
+    mf_buffer_free(&text);
+    line->shown = true;
 }
 
 static void hide_progress(const struct progress_line *line)
@@ -414,9 +430,28 @@ int mf__session_keep(struct session *session)
     return rc;
 }
 
+/* The history, for the formats and styles that show it; there need not be any. */
+static int load_trend(struct session *session, struct trend *trend)
+{
+    struct command *command = session->command;
+    const struct bench_config *config = &command->config;
+    const struct bench_value *formats = mf__config_value(config, NULL, BENCH_KEY_output_format);
+    const char *directory = mf__config_text(config, BENCH_KEY_results_dir);
+    struct mf_file_info info;
+    bool wanted = strcmp(mf__config_text(config, BENCH_KEY_style), "trend") == 0;
+    for (size_t i = 0; i < formats->count; i++) {
+        wanted = wanted || strcmp(formats->texts[i], "html") == 0;
+    }
+    return wanted && mf_fs_info(NULL, directory, &info, NULL) == 0
+               ? mf__trend_load(directory, &session->filter, trend, &command->err)
+               : 0;
+}
+
 int mf__session_report(struct session *session)
 {
     struct command *command = session->command;
+    struct trend trend = {0};
+    int rc = load_trend(session, &trend);
     const struct bench_report report = {
         .run = &session->run,
         .comparisons = session->comparisons,
@@ -427,10 +462,14 @@ int mf__session_report(struct session *session)
         .title = session->title,
         .threshold_fraction =
             mf__config_number(&command->config, NULL, BENCH_KEY_stored_threshold_pct) / 100,
+        .trend = &trend,
         .colored = command->line->colored,
         .columns = command->line->columns,
     };
-    const int rc = mf__command_report(command, &report);
+    if (rc == 0) {
+        rc = mf__command_report(command, &report);
+    }
+    mf__trend_free(&trend);
     if (rc < 0) {
         return rc;
     }

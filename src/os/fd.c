@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -44,6 +45,15 @@ int mf_fd_null(void)
 bool mf_fd_is_terminal(int descriptor)
 {
     return isatty(descriptor) == 1;
+}
+
+int mf_fd_columns(int descriptor)
+{
+    struct winsize size;
+    if (ioctl(descriptor, TIOCGWINSZ, &size) != 0) {
+        return 0;
+    }
+    return size.ws_col != 0 ? size.ws_col : 80;
 }
 
 bool mf_fd_is_closed(int descriptor)

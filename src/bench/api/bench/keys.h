@@ -66,8 +66,8 @@
       "Compare with stored results; a benchmark without is an error")                              \
     X(baseline_lenient, "baseline-lenient", STRING, false, 0, 0, "NAME", NULL, NULL,               \
       "The same; a benchmark without is left out")                                                 \
-    X(load_baseline, "load-baseline", STRING, false, 0, 0, "NAME", NULL, NULL,                     \
-      "Take stored results instead of measuring")                                                  \
+    X(load_baseline, "load-baseline", STRING, false, 0, 0, "NAME|FILE", NULL, NULL,                \
+      "Take stored results, or those of a JSON file, instead of measuring")                        \
     X(compare, "compare", STRING, false, 0, 0, "FILE|REV", NULL, NULL,                             \
       "Compare with a JSON file, another benchmark program, or a git revision")                    \
     X(base, "base", STRING, false, 0, 0, "REV|FILE", NULL, NULL,                                   \

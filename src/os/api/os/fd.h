@@ -18,6 +18,8 @@ int mf_fd_set_close_on_exec(int descriptor);
 /* /dev/null for reading and writing, close-on-exec. Returns the descriptor. */
 int mf_fd_null(void);
 bool mf_fd_is_terminal(int descriptor);
+/* How wide the terminal is now, 80 where it does not tell; 0: it is none. */
+int mf_fd_columns(int descriptor);
 /* Closed, or one of the stand-ins for closed standard descriptors: /dev/null opened the wrong way.
  */
 bool mf_fd_is_closed(int descriptor);

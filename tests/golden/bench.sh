@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every output of `mayfly bench report`, `compare` and `history`, from the same stored results, as
+# it was when somebody last looked at it: tests/golden/bench/*.golden. The results have names and
+# messages that are markup, times from a third of a nanosecond to a minute and a half, percentiles
+# of too few values, a benchmark that failed and one that was skipped.
+#
+# MAYFLY_GOLDEN_WRITE=1 writes the files anew; look at the difference before you keep it.
+. "$MAYFLY_SOURCE_DIR/tests/lib/expect.sh"
+golden=$MAYFLY_SOURCE_DIR/tests/golden/bench
+cp "$golden"/*.json "$golden"/*.toml "$scratch"
+mkdir "$scratch/results"
+mv "$scratch/history.json" "$scratch/results"
+cd "$scratch" || exit 1
+export LC_ALL=C.UTF-8
+
+same() { # NAME CODE COMMAND...
+    local name=$1
+    shift
+    expect "$@"
+    if [ -n "${MAYFLY_GOLDEN_WRITE:-}" ]; then
+        cp "$out" "$golden/$name.golden"
+    elif ! diff "$golden/$name.golden" "$out" >"$scratch/difference"; then
+        complain "$name is not as it was: $(head -n 12 "$scratch/difference")"
+    fi
+}
+
+# Not with the history, unless it is named.
+export MF_BENCH_RESULTS_DIR=$scratch/nowhere
+report() { # NAME CODE ARGUMENT...
+    same "$1" "$2" "$MAYFLY" bench report --load-baseline now.json "${@:3}"
+}
+
+for format in text markdown csv bencher bmf github; do
+    report "report.$format" 1 --output-format "$format"
+done
+for style in ratio overhead trend; do
+    for format in text markdown; do
+        report "$style.$format" 1 --style "$style" --output-format "$format"
+    done
+done
+report "overhead_compared.markdown" 3 --style overhead --output-format markdown \
+    --compare before.json --skip 'web::*' --skip 'op::*4k'
+for format in text markdown csv; do
+    same "compare.$format" 1 "$MAYFLY" bench compare before.json now.json --output-format "$format"
+    same "history.$format" 0 "$MAYFLY" bench history --results-dir results --output-format "$format"
+done
+report "trend_history.text" 0 --style trend op::getattr --results-dir results
+report "targets.text" 3 --config targets.toml op:: size::
+
+# ---- each format to a file of its own ----
+expect 1 "$MAYFLY" bench report --load-baseline now.json --output-format csv --output a.csv \
+    --output-format bencher --output b.txt --output-format bmf
+cmp -s a.csv "$golden/report.csv.golden" || complain "a.csv is not the CSV"
+cmp -s b.txt "$golden/report.bencher.golden" ||
+    complain "b.txt is not the list"
+cmp -s "$out" "$golden/report.bmf.golden" || complain "the rest did not go to standard output"
+expect 64 "$MAYFLY" bench report --load-baseline now.json --output a --output b
+stderr_has "2 times --output, but 1 times --output-format"
+expect 1 "$MAYFLY" bench report --load-baseline absent.json
+stderr_has "absent.json"
+
+# ---- what others read is what they can read ----
+for format in bmf github; do
+    jq -e . "$golden/report.$format.golden" >/dev/null || complain "$format is not JSON"
+done
+jq -e '."op::getattr".latency | .lower_value <= .value and .value <= .upper_value' \
+    "$golden/report.bmf.golden" >/dev/null || complain "BMF has its bounds wrong"
+! grep -n '<script\|<b>' "$golden"/*.markdown.golden |
+    grep -v '`' || complain "Markdown lets markup through"
+! grep -P '\x1b' "$golden"/*.golden || complain "a control sequence came through"
+finish
