@@ -19,9 +19,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STEAL_MUCH   0.01 /* of the processors' time */
-#define SPREAD_MUCH  0.05 /* between processes */
-#define SENTENCE_LEN 512
+#define PERCENTILES_SHOWN 8
+#define STEAL_MUCH        0.01 /* of the processors' time */
+#define SPREAD_MUCH       0.05 /* between processes */
+#define SENTENCE_LEN      512
 
 const struct bench_comparison *mf__comparison_of(const struct bench_report *report,
                                                  const struct bench_result *result)
@@ -81,18 +82,21 @@ static const struct bench_result *percentile_model(const struct bench_run *run)
     return NULL;
 }
 
-static void full_columns(const struct bench_report *report, const struct bench_result *model,
-                         struct sheet *sheet)
+static void full_columns(const struct bench_result *model, struct sheet *sheet)
 {
     mf__sheet_column(sheet, "Benchmark", MF_ALIGN_LEFT, 0);
+    if (model == NULL) { /* nothing was measured: a test, or all have failed */
+        mf__sheet_column(sheet, "Result", MF_ALIGN_LEFT, 0);
+        return;
+    }
     mf__sheet_column(sheet, "Median", MF_ALIGN_RIGHT, 0);
     char title[48];
     snprintf(title, sizeof title, "%.4g %% interval",
-             model != NULL ? 100 * model->median.confidence_interval.confidence_level : 95);
+             100 * model->median.confidence_interval.confidence_level);
     mf__sheet_column(sheet, title, MF_ALIGN_RIGHT, 3);
     mf__sheet_column(sheet, "Change", MF_ALIGN_RIGHT, 2);
     mf__sheet_column(sheet, "Verdict", MF_ALIGN_LEFT, 1);
-    for (size_t i = 0; model != NULL && i < model->percentile_count && i < 8; i++) {
+    for (size_t i = 0; i < model->percentile_count && i < PERCENTILES_SHOWN; i++) {
         const double percent = model->percentiles[i].percent;
         snprintf(title, sizeof title, "p%.6g", percent);
         mf__sheet_column(sheet, title, MF_ALIGN_RIGHT, percent == 99 ? 5 : 7);
@@ -101,7 +105,6 @@ static void full_columns(const struct bench_report *report, const struct bench_r
     mf__sheet_column(sheet, "Ratio", MF_ALIGN_RIGHT, 6);
     mf__sheet_column(sheet, "Allocs", MF_ALIGN_RIGHT, 8);
     mf__sheet_column(sheet, "Spread", MF_ALIGN_RIGHT, 9);
-    (void)report;
 }
 
 static void comparison_cells(const struct bench_comparison *comparison, struct sheet *sheet)
@@ -137,7 +140,7 @@ static void full_row(const struct bench_report *report, const struct bench_resul
     mf__sheet_cell(sheet, mf__figure_time(result->median.point_estimate).text, SHEET_BEST);
     cell(sheet, mf__figure_interval(result->median.confidence_interval).text);
     comparison_cells(mf__comparison_of(report, result), sheet);
-    for (size_t i = 0; i < model->percentile_count && i < 8; i++) {
+    for (size_t i = 0; i < model->percentile_count && i < PERCENTILES_SHOWN; i++) {
         cell(sheet,
              i >= result->percentile_count ? ""
              : result->percentiles[i].n_needed > 0
@@ -164,7 +167,7 @@ void mf__table_full(const struct bench_report *report, const struct table_taker 
     const struct bench_result *model = percentile_model(report->run);
     struct sheet sheet;
     mf__sheet_init(&sheet);
-    full_columns(report, model, &sheet);
+    full_columns(model, &sheet);
     for (size_t i = 0; i < report->run->result_count; i++) {
         full_row(report, model, &report->run->results[i], &sheet);
     }

@@ -66,7 +66,7 @@ void mf__history_sheet(const struct trend_series *series, double threshold, stru
 {
     mf__sheet_column(sheet, "Date", MF_ALIGN_LEFT, 0);
     mf__sheet_column(sheet, "Commit", MF_ALIGN_LEFT, 1);
-    mf__sheet_column(sheet, "Median", MF_ALIGN_RIGHT, 0);
+    mf__sheet_column(sheet, "Value", MF_ALIGN_RIGHT, 0);
     mf__sheet_column(sheet, "95 % interval", MF_ALIGN_RIGHT, 2);
     mf__sheet_column(sheet, "Trend", MF_ALIGN_LEFT, 0);
     for (size_t k = 0; k < series->count; k++) {
@@ -75,7 +75,8 @@ void mf__history_sheet(const struct trend_series *series, double threshold, stru
         char trend[FIGURE_LEN + 32];
         mf_format_rfc3339(date, series->runs[k]->started_wall_ns, 0, 0);
         date[10] = '\0'; /* the day */
-        snprintf(commit, sizeof commit, "%.12s", series->runs[k]->commit);
+        const char *full = series->runs[k]->commit;
+        snprintf(commit, sizeof commit, "%.12s", full[0] != '\0' ? full : "-");
         trend_text(trend, sizeof trend, series, k, threshold);
         mf__sheet_cell(sheet, date, SHEET_PLAIN);
         mf__sheet_cell(sheet, commit, SHEET_PLAIN);

@@ -157,7 +157,7 @@ jq -e '.benchmarks[0].points | length == 4' "$out" >/dev/null || complain "not f
 expect 0 "$m" bench history planted
 stdout_has "planted::spin"
 expect 0 "$b" history --output-format markdown
-stdout_has "| Date | Commit | Value | Trend |"
+stdout_has "| Date | Commit | Value | 95 % interval | Trend |"
 expect 64 "$b" history --output-format html
 echo '{"schema_version": 99}' >>"$(echo results/*.json)"
 expect 1 "$b" history
