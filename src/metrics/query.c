@@ -208,7 +208,6 @@ static int query_series(const struct query_run *run, struct match *match,
     int64_t first = floor_slot(run->query->start_ns, tier->interval_ns);
     int64_t last = floor_slot(run->query->end_ns - 1, tier->interval_ns);
     first = first < window.oldest ? window.oldest : first;
-    last = last > window.newest ? window.newest : last;
     struct point_sink sink = {
         .result = result, .interval_ns = tier->interval_ns, .clock_ns = run->info.clock_wall_ns};
     int rc = run->reader->ops->points(run->reader->source, series->id, tier_index, first, last,

@@ -30,6 +30,7 @@ struct slab_source {
  * sample. */
 struct open_set {
     bool counter;
+    uint64_t sequence[2]; /* of both copies of the first tier's open slot, when this was read */
     struct open_copy pending;
     struct open_copy tiers[MF_METRICS_TIERS_MAX];
 };
@@ -167,17 +168,33 @@ static int read_open_set(const struct slab *slab, const struct slab_schema *sche
     const struct slab_open *open = slab_cell(slab, schema, column)->open;
     set->counter = slab_entry(slab, column)->type == MF_COUNTER;
     for (int attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
-        const uint64_t before[2] = {__atomic_load_n(&open[0].sequence, __ATOMIC_ACQUIRE),
-                                    __atomic_load_n(&open[1].sequence, __ATOMIC_ACQUIRE)};
+        set->sequence[0] = __atomic_load_n(&open[0].sequence, __ATOMIC_ACQUIRE);
+        set->sequence[1] = __atomic_load_n(&open[1].sequence, __ATOMIC_ACQUIRE);
         const int rc = read_open_once(slab, schema, column, set);
         atomic_thread_fence(memory_order_acquire);
         if (rc < 0 || !set->counter || set->tiers[0].aggregate.max != 0 ||
-            (before[0] == __atomic_load_n(&open[0].sequence, __ATOMIC_RELAXED) &&
-             before[1] == __atomic_load_n(&open[1].sequence, __ATOMIC_RELAXED))) {
+            (set->sequence[0] == __atomic_load_n(&open[0].sequence, __ATOMIC_RELAXED) &&
+             set->sequence[1] == __atomic_load_n(&open[1].sequence, __ATOMIC_RELAXED))) {
             return rc;
         }
     }
     return MF_EBUSY;
+}
+
+/* Whether what a ring has now still belongs to the open slots that were read: 1, 0, or a code. Of
+ * a counter no sample may have been taken since, of the others no slot may have ended. */
+static int open_set_is_current(const struct slab *slab, const struct slab_schema *schema,
+                               uint32_t column, const struct open_set *set)
+{
+    const struct slab_cell *cell = slab_cell(slab, schema, column);
+    atomic_thread_fence(memory_order_acquire);
+    if (set->counter) {
+        return set->sequence[0] == __atomic_load_n(&cell->open[0].sequence, __ATOMIC_RELAXED) &&
+               set->sequence[1] == __atomic_load_n(&cell->open[1].sequence, __ATOMIC_RELAXED);
+    }
+    struct open_copy now;
+    const int rc = mf__cell_read(schema, cell, 0, &now);
+    return rc < 0 ? rc : now.slot == set->tiers[0].slot;
 }
 
 /* One slot of a tier. What its ring has of slots before the open one is all there is of them. Of
@@ -211,22 +228,78 @@ static void read_slot(const struct slab *slab, const struct slab_schema *schema,
     }
 }
 
+/* The slots first .. last that are not settled: from the open one to that of the clock. They are
+ * read again when a slot has ended meanwhile; else what moved from an open slot into the ring would
+ * be missing, or, of a counter, be there twice. *points: [own], grown as needed. */
+static int read_tail(const struct slab_source *source, uint32_t id, uint32_t tier, int64_t first,
+                     int64_t last, struct source_point **points, size_t *ret_count)
+{
+    const struct slab *slab = &source->slab;
+    const struct slab_schema *schema = mf__slab_schema_of(slab, id);
+    size_t capacity = 0;
+    for (int attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+        struct open_set set;
+        int rc = read_open_set(slab, schema, id, &set);
+        size_t count = 0;
+        const int64_t now = floor_divide(mf__slab_clock(slab), schema->tiers[tier].interval_ns);
+        for (int64_t slot = first; rc == 0 && slot <= last && slot <= now; slot++) {
+            struct source_point point = {.slot = slot};
+            read_slot(slab, schema, id, tier, &set, &point);
+            if (point.aggregate.count == 0) {
+                continue;
+            }
+            if (count == capacity) {
+                capacity = capacity != 0 ? capacity * 2 : 4;
+                struct source_point *grown = mf_realloc(*points, capacity * sizeof *grown);
+                if (grown == NULL) {
+                    return -ENOMEM;
+                }
+                *points = grown;
+            }
+            (*points)[count++] = point;
+        }
+        rc = rc < 0 ? rc : open_set_is_current(slab, schema, id, &set);
+        if (rc != 0) {
+            *ret_count = count;
+            return rc < 0 ? rc : 0;
+        }
+    }
+    return MF_EBUSY;
+}
+
 static int source_points(const void *context, uint32_t id, uint32_t tier, int64_t first,
                          int64_t last,
                          int (*visit)(void *context, const struct source_point *point),
                          void *visit_context)
 {
-    const struct slab *slab = &((const struct slab_source *)context)->slab;
+    const struct slab_source *source = context;
+    const struct slab *slab = &source->slab;
     const struct slab_schema *schema = mf__slab_schema_of(slab, id);
     struct open_set set;
     int rc = read_open_set(slab, schema, id, &set);
-    for (int64_t slot = first; rc == 0 && slot <= last; slot++) {
+    const int64_t first_tier_slots = schema->tiers[tier].interval_ns / schema->tiers[0].interval_ns;
+    int64_t tail = set.tiers[tier].slot;
+    if (set.pending.aggregate.count > 0) {
+        const int64_t pending = floor_divide(set.pending.slot, first_tier_slots);
+        tail = pending < tail ? pending : tail;
+    }
+    int64_t slot = first;
+    for (; rc == 0 && slot <= last && slot < tail; slot++) {
         struct source_point point = {.slot = slot};
         read_slot(slab, schema, id, tier, &set, &point);
         if (point.aggregate.count > 0) {
             rc = visit(visit_context, &point);
         }
     }
+    struct source_point *points = NULL;
+    size_t count = 0;
+    if (rc == 0 && slot <= last) {
+        rc = read_tail(source, id, tier, slot, last, &points, &count);
+    }
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = visit(visit_context, &points[i]);
+    }
+    mf_free(points);
     return rc;
 }
 

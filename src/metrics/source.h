@@ -41,8 +41,8 @@ struct source_ops {
     /* Number of series ids; series() is false for ids that are free. */
     uint32_t (*series_count)(const void *source);
     bool (*series)(const void *source, uint32_t id, struct source_series *ret_series);
-    /* The slots of one tier in [first, last], in time order: calls visit for each that has values.
-     * 0, MF_EBUSY, or a negative code of visit. */
+    /* The slots of one tier in [first, last], in time order, of a live store up to its clock: calls
+     * visit for each that has values. 0, MF_EBUSY, or a negative code of visit. */
     int (*points)(const void *source, uint32_t id, uint32_t tier, int64_t first, int64_t last,
                   int (*visit)(void *context, const struct source_point *point), void *context);
     /* Adds the buckets of one slot of a histogram (counts and halvings only). 0, or negative. */
