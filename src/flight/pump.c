@@ -3,7 +3,8 @@
  * pump.c -- see pump.h.
  *
  * A thread per stream, so that a consumer who reads one stream slowly holds up the other as little
- * as it would without us, and sampling not at all. Bytes are passed on before they are kept.
+ * as it would without us, and sampling not at all. Bytes are kept before they are passed on: what a
+ * person has seen is in the log, whoever is killed when.
  *
  * Pace. A program that writes line by line would wake us for each line, which costs it more than
  * the writing. So the first bytes after a pause are passed on at once, and while more come quickly
@@ -60,13 +61,10 @@ static enum mf_pump_state run(struct mf_pump *pump)
             return MF_PUMP_ENDED; /* -EIO: the last one has closed the terminal */
         }
         const int64_t t_ns = now_ns(pump);
-        pump->unwritten_len = len;
-        pump->unwritten_ns = t_ns;
+        mf__output_append(pump->output, pump->stream, t_ns, pump->buffer, len);
         mf_thread_interruptible(true);
         const int failure = mf_fd_write_all(pump->sink, pump->buffer, len);
         mf_thread_interruptible(false);
-        mf__output_append(pump->output, pump->stream, t_ns, pump->buffer, len);
-        pump->unwritten_len = 0;
         if (failure < 0) {
             atomic_store(&pump->error, -failure);
             return MF_PUMP_GONE;
@@ -129,11 +127,9 @@ void mf__pump_give_up(struct mf_pump *pump)
     }
 }
 
-/* Keeps what a thread that was interrupted had read, and what still waits to be read. */
+/* Keeps what still waits to be read when the thread was interrupted. */
 static void keep_the_rest(struct mf_pump *pump)
 {
-    mf__output_append(pump->output, pump->stream, pump->unwritten_ns, pump->buffer,
-                      pump->unwritten_len);
     for (unsigned reads = 0; reads < READS_AFTER_STOP; reads++) {
         size_t len = 0;
         if (mf_fd_read(pump->source, pump->buffer, BUFFER_BYTES, &len) < 0 || len == 0) {

@@ -30,8 +30,6 @@ struct mf_pump {
     atomic_int error; /* why it is GONE: an errno */
     struct mf_thread thread;
     void *buffer;
-    size_t unwritten_len; /* of the buffer: read, and on its way to the sink */
-    int64_t unwritten_ns;
 };
 
 /* Fill the members above `stop` first. */
