@@ -9,6 +9,8 @@
  */
 #include "dispatch.h"
 
+#include "bench/command.h"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -28,5 +30,8 @@ static void occupy_standard_descriptors(void)
 int main(int argc, char **argv)
 {
     occupy_standard_descriptors();
+    if (mf__bench_is_child(argc, argv)) { /* of `mayfly bench doctor` */
+        return mf__bench_child(argv);
+    }
     return cli_dispatch(argc, argv);
 }

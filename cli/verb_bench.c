@@ -101,6 +101,15 @@ static const struct cli_option history_options[] = {
     BENCH_HISTORY_KEYS(OPTION) BENCH_OUTPUT_KEYS(OPTION){.name = NULL},
 };
 
+static const struct cli_option doctor_options[] = {
+    BENCH_PROCESS_KEYS(OPTION) BENCH_NOISE_KEYS(OPTION) BENCH_STORE_KEYS(OPTION)
+        BENCH_OUTPUT_KEYS(OPTION){.name = NULL},
+};
+
+static const struct cli_option env_options[] = {
+    BENCH_STORE_KEYS(OPTION) BENCH_OUTPUT_KEYS(OPTION){.name = NULL},
+};
+
 #define EXIT_CODES                                                                                 \
     "Exit codes: 0 good, 1 a benchmark failed, 3 slower than the baseline or a target missed, "    \
     "4 inconclusive, 5 no baseline, 64 the command line or the configuration is wrong."
@@ -218,6 +227,41 @@ static const struct cli_verb bench_gate = {
     .run = run,
 };
 
+static const struct cli_verb bench_doctor = {
+    .name = "doctor",
+    .summary = "Look for what makes measurements worse, and measure the noise",
+    .description =
+        "Measures what this machine cannot tell apart (the noise floor: pairs of processes of the "
+        "same program, in turns) and stores it for the gate; looks at clock, governor, turbo, SMT, "
+        "load, steal, memory, limits and perf, and says what to do.\n\n"
+        "Exit codes: 0 good enough to find a change of --threshold-pct, 4 not, 1 it could not be "
+        "measured.",
+    .options = doctor_options,
+    .examples =
+        (const struct cli_example[]){
+            {"mayfly bench doctor", "About ten seconds."},
+            {"mayfly bench doctor --quick --json", "A first look, not stored."},
+            {.command = NULL},
+        },
+    .has_json = true,
+    .run = run,
+};
+
+static const struct cli_verb bench_env = {
+    .name = "env",
+    .summary = "Print what is known of this machine",
+    .description = "What is stored with every result: processor, clocks, kernel, compiler and "
+                   "more. Comparisons of results with different fingerprints are advisory.",
+    .options = env_options,
+    .examples =
+        (const struct cli_example[]){
+            {"mayfly bench env --json", "For another program."},
+            {.command = NULL},
+        },
+    .has_json = true,
+    .run = run,
+};
+
 const struct cli_verb verb_bench = {
     .name = "bench",
     .section = "Measuring",
@@ -234,6 +278,8 @@ const struct cli_verb verb_bench = {
             &bench_report,
             &bench_history,
             &bench_gate,
+            &bench_doctor,
+            &bench_env,
             NULL,
         },
 };

@@ -22,3 +22,5 @@ mayfly_script_test(NAME bench_commands RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_D
 set_property(TEST e2e/bench_commands APPEND PROPERTY ENVIRONMENT
   "MAYFLY_BENCH_PROGRAMS=$<TARGET_FILE:bench_programs>")
 mayfly_script_test(NAME bench_revision RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/bench_revision.sh" TIMEOUT 600)
+mayfly_test(NAME bench_doctor RUNG unit SOURCES unit/test_bench_doctor.c LINK mf_bench PRIVATE_OF bench)
+mayfly_script_test(NAME bench_doctor RUNG cli SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/cli/test_bench_doctor.sh")

@@ -94,7 +94,8 @@ const struct bench_entry *mf__registry_find(const char *base_name)
             return &entries[i];
         }
     }
-    return NULL;
+    mf__base_name(&mf__noise_entry, name, sizeof name);
+    return strcmp(name, base_name) == 0 ? &mf__noise_entry : NULL;
 }
 
 /* Printable, and nothing that would be taken for a pattern or a separator. */

@@ -5,6 +5,7 @@
  * What the benchmark prints goes to standard error, so that it never mixes with the runner's
  * output. Whatever goes wrong before the benchmark runs is an answer, too; only a crash has none.
  */
+#include "bench/command.h"
 #include "bench_profiler.h"
 #include "child_protocol.h"
 
@@ -187,4 +188,14 @@ int mf__child_main(const char *descriptor_text, const char *request_text)
         return stress((int)descriptor, &request);
     }
     return 1;
+}
+
+bool mf__bench_is_child(int argc, char *const *argv)
+{
+    return argc == 4 && strcmp(argv[1], BENCH_CHILD_WORD) == 0;
+}
+
+int mf__bench_child(char *const *argv)
+{
+    return mf__child_main(argv[2], argv[3]);
 }

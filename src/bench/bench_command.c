@@ -23,6 +23,9 @@ const struct command_entry mf__commands[] = {
     {"history", BENCH_HISTORY | BENCH_OUTPUT, "[FILTER]...",
      "Show how results have changed from commit to commit", mf__command_history},
     {"gate", BENCH_EVERY, "[FILTER]...", "Fail when something has become slower", mf__command_gate},
+    {"doctor", BENCH_PROCESS | BENCH_NOISE | BENCH_STORE | BENCH_OUTPUT, "",
+     "Look for what makes measurements worse, and measure the noise", mf__command_doctor},
+    {"env", BENCH_OUTPUT | BENCH_STORE, "", "Print what is known of this machine", mf__command_env},
     {NULL, 0, NULL, NULL, NULL},
 };
 

@@ -32,7 +32,7 @@
 #define PAIRS_MIN   8
 #define PAIRS_MAX   32
 #define PROCESS_MAX 64 /* that the exact tests take */
-#define SCRATCH_LEN ((size_t)PROCESS_MAX * PROCESS_MAX)
+_Static_assert(VERDICT_SCRATCH_LEN >= PROCESS_MAX * PROCESS_MAX, "all differences fit");
 
 void mf__compare_settings(const struct bench_config *config, bool interleaved,
                           struct compare_settings *ret_settings)
@@ -83,7 +83,7 @@ static double pair_figure(const struct bench_process *a, double a_median,
                           const struct bench_process *b, double b_median, double *scratch)
 {
     const size_t n = a->sample_count;
-    if (!a->paired || !b->paired || n != b->sample_count || n == 0 || 2 * n > SCRATCH_LEN) {
+    if (!a->paired || !b->paired || n != b->sample_count || n == 0 || 2 * n > VERDICT_SCRATCH_LEN) {
         return log(a_median / b_median);
     }
     for (size_t i = 0; i < n; i++) {
@@ -100,19 +100,21 @@ struct figures {
     size_t a_count, b_count;
 };
 
-static void collect_pairs(const struct bench_result *now, const struct bench_result *before,
-                          struct figures *figures, double *scratch)
+size_t mf__pair_figures(const struct bench_result *now, const struct bench_result *before,
+                        double *ret_logs, size_t max, double *scratch)
 {
-    for (size_t i = 0; i < now->process_count && figures->a_count < PROCESS_MAX; i++) {
+    size_t count = 0;
+    for (size_t i = 0; i < now->process_count && count < max; i++) {
         for (size_t k = 0; k < before->process_count; k++) {
             if (now->processes[i].index == before->processes[k].index) {
-                figures->a[figures->a_count++] =
+                ret_logs[count++] =
                     pair_figure(&now->processes[i], now->process_medians[i], &before->processes[k],
                                 before->process_medians[k], scratch);
                 break;
             }
         }
     }
+    return count;
 }
 
 static void collect_medians(const struct bench_result *result, double *logs, size_t *ret_count)
@@ -124,7 +126,7 @@ static void collect_medians(const struct bench_result *result, double *logs, siz
 }
 
 /* Ratio, interval, p, and the standard error of the logarithm of the ratio. The scratch holds
- * SCRATCH_LEN values. */
+ * VERDICT_SCRATCH_LEN values. */
 static double estimate_ratio(struct bench_comparison *comparison, struct figures *figures,
                              double level, double *scratch)
 {
@@ -176,7 +178,7 @@ static int compare_one(const struct bench_result *now, const struct bench_result
         return -ENOMEM;
     }
     if (settings->interleaved) {
-        collect_pairs(now, before, figures, scratch);
+        figures->a_count = mf__pair_figures(now, before, figures->a, PROCESS_MAX, scratch);
     } else {
         collect_medians(now, figures->a, &figures->a_count);
         collect_medians(before, figures->b, &figures->b_count);
@@ -238,7 +240,7 @@ int mf__compare(const struct bench_run *now, const struct bench_run *before,
                 struct mf_errinfo *err)
 {
     struct bench_comparison *comparisons = mf_calloc(now->result_count + 1, sizeof *comparisons);
-    double *scratch = mf_malloc(SCRATCH_LEN * sizeof *scratch);
+    double *scratch = mf_malloc(VERDICT_SCRATCH_LEN * sizeof *scratch);
     int rc = comparisons != NULL && scratch != NULL ? 0 : -ENOMEM;
     for (size_t i = 0; i < now->result_count && rc == 0; i++) {
         const struct bench_result *result = &now->results[i];

@@ -3,7 +3,6 @@
  * bench_main.c -- a benchmark program's main(): the commands of the laboratory with its own options
  * parser, or, when the runner has started it, the measured process.
  */
-#include "child_protocol.h"
 #include "command_private.h"
 
 #include "base/fail.h"
@@ -70,26 +69,44 @@ static void help_key(enum bench_key key)
     help_line(title, text, info->default_text);
 }
 
+#define X(identifier, ...) BENCH_KEY_##identifier,
+#define GROUP(name, KEYS)  static const enum bench_key name[] = {KEYS(X)};
+GROUP(select_keys, BENCH_SELECT_KEYS)
+GROUP(process_keys, BENCH_PROCESS_KEYS)
+GROUP(measure_keys, BENCH_MEASURE_KEYS)
+GROUP(compare_keys, BENCH_COMPARE_KEYS)
+GROUP(store_keys, BENCH_STORE_KEYS)
+GROUP(noise_keys, BENCH_NOISE_KEYS)
+GROUP(history_keys, BENCH_HISTORY_KEYS)
+GROUP(output_keys, BENCH_OUTPUT_KEYS)
+GROUP(profile_keys, BENCH_PROFILE_KEYS)
+#undef GROUP
+#undef X
+
 static bool key_applies(enum bench_key key, unsigned groups)
 {
-    if (key == BENCH_KEY_results_dir) {
-        return (groups & (BENCH_COMPARE | BENCH_HISTORY)) != 0;
+#define GROUP(flag, keys)                                                                          \
+    {                                                                                              \
+        flag, keys, MF_ARRAY_LEN(keys)                                                             \
     }
-    switch (key) {
-#define X(identifier, ...) case BENCH_KEY_##identifier:
-        BENCH_SELECT_KEYS(X)
-        return (groups & BENCH_SELECT) != 0;
-        BENCH_MEASURE_KEYS(X)
-        return (groups & BENCH_MEASURE) != 0;
-        BENCH_COMPARE_KEYS(X)
-        return (groups & BENCH_COMPARE) != 0;
-        BENCH_OUTPUT_KEYS(X)
-        return (groups & BENCH_OUTPUT) != 0;
-        BENCH_PROFILE_KEYS(X)
-        return (groups & BENCH_PROFILE) != 0;
-#undef X
-    case BENCH_KEY_COUNT:
-        break;
+    static const struct {
+        unsigned group;
+        const enum bench_key *keys;
+        size_t count;
+    } all[] = {
+        GROUP(BENCH_SELECT, select_keys),   GROUP(BENCH_PROCESS, process_keys),
+        GROUP(BENCH_MEASURE, measure_keys), GROUP(BENCH_COMPARE, compare_keys),
+        GROUP(BENCH_STORE, store_keys),     GROUP(BENCH_NOISE, noise_keys),
+        GROUP(BENCH_HISTORY, history_keys), GROUP(BENCH_OUTPUT, output_keys),
+        GROUP(BENCH_PROFILE, profile_keys),
+    };
+#undef GROUP
+    for (size_t g = 0; g < MF_ARRAY_LEN(all); g++) {
+        for (size_t i = 0; (groups & all[g].group) != 0 && i < all[g].count; i++) {
+            if (all[g].keys[i] == key) {
+                return true;
+            }
+        }
     }
     return false;
 }
@@ -243,8 +260,8 @@ static int run_command(const char *program, const struct command_entry *command,
 
 int mf_bench_main(int argc, char **argv)
 {
-    if (argc == 4 && strcmp(argv[1], BENCH_CHILD_WORD) == 0) {
-        return mf__child_main(argv[2], argv[3]);
+    if (mf__bench_is_child(argc, argv)) {
+        return mf__bench_child(argv);
     }
     const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
     const char *program = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "benchmark";

@@ -26,6 +26,8 @@ command_function mf__command_list;
 command_function mf__command_gate;
 command_function mf__command_history;
 command_function mf__command_compare;
+command_function mf__command_doctor;
+command_function mf__command_env;
 command_function mf__command_report_stored;
 
 struct command_entry {

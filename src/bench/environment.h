@@ -11,5 +11,13 @@
  * left out. 0 or -ENOMEM. */
 int mf__environment_read(const struct bench_config *config,
                          struct bench_environment *ret_environment, struct mf_errinfo *err);
+/* The same of another machine's files (machine.h), without what only a running system has. */
+int mf__environment_read_root(const char *root, const struct bench_config *config,
+                              struct bench_environment *ret_environment, struct mf_errinfo *err);
+
+/* The value of a key; NULL. */
+const char *mf__environment_get(const struct bench_environment *environment, const char *key);
+/* Whether a pair is part of the fingerprint: what makes runs comparable. */
+bool mf__environment_counts(const char *key);
 
 #endif

@@ -18,6 +18,8 @@ struct bench_entry {
     mf_bench_function function;
 };
 
+extern const struct bench_entry mf__noise_entry; /* of `doctor`; found by its name, never listed */
+
 size_t mf__registry_count(void);
 const struct bench_entry *mf__registry_at(size_t index);
 /* The entry of a base name, "suite::group/name"; NULL when there is none. */

@@ -27,8 +27,9 @@ size_t mf__base_len(const struct bench_result *result)
     snprintf(suffix, sizeof suffix, "/threads:%d", result->threads);
     len -= suffix_len(result->name, len, suffix);
     if (result->options.param_count > 0) {
-        snprintf(suffix, sizeof suffix, "/%s:%lld",
-                 result->options.param_name != NULL ? result->options.param_name : "n",
+        const char *name = result->options.param_name;
+        const bool bare = name == NULL || name[0] == '\0';
+        snprintf(suffix, sizeof suffix, "/%s%s%lld", bare ? "" : name, bare ? "" : ":",
                  (long long)result->param);
         len -= suffix_len(result->name, len, suffix);
     }

@@ -30,6 +30,12 @@ int mf__compare(const struct bench_run *now, const struct bench_run *before,
 enum bench_verdict mf__verdict(const struct bench_comparison *comparison,
                                double significance_level);
 
+/* For each pair of processes (those of the same index) ln of how much longer an iteration takes
+ * now. Returns how many there are; scratch: VERDICT_SCRATCH_LEN values. */
+#define VERDICT_SCRATCH_LEN 8192
+size_t mf__pair_figures(const struct bench_result *now, const struct bench_result *before,
+                        double *ret_logs, size_t max, double *scratch);
+
 /* So many pairs that a difference without exception remains significant among `benchmarks` of them.
  */
 unsigned mf__compare_pairs(size_t benchmarks, double significance_level);

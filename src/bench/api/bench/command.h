@@ -18,6 +18,9 @@
 #define BENCH_OUTPUT  8u
 #define BENCH_PROFILE 16u
 #define BENCH_HISTORY 32u
+#define BENCH_STORE   64u
+#define BENCH_NOISE   128u
+#define BENCH_PROCESS 256u
 #define BENCH_EVERY   31u
 
 struct bench_word {
@@ -36,6 +39,11 @@ struct bench_command_line {
     bool colored; /* standard output may be coloured */
     int columns;  /* of the terminal at standard output; 0: none */
 };
+
+/* Whether the runner has started this program as a measured process, and what it then does:
+ * returns the exit code. For the beginning of main(). */
+bool mf__bench_is_child(int argc, char *const *argv);
+int mf__bench_child(char *const *argv);
 
 /* Writes to standard output (stdio; the caller checks it) and messages to standard error. Returns
  * one of enum bench_exit, or 128 + the number of the signal that interrupted it. For a program's

@@ -20,21 +20,27 @@
     X(config, "config", FILE, false, 0, 0, "FILE", NULL, NULL,                                     \
       "Settings and targets [default: benchmark.toml, if it is there]")
 
-#define BENCH_MEASURE_KEYS(X)                                                                      \
+#define BENCH_PROCESS_KEYS(X)                                                                      \
     X(processes, "processes", INT, false, 1, 32, "N", NULL, "8",                                   \
       "Processes for each benchmark; the times are divided among them")                            \
     X(warm_up_time, "warm-up-time", SECONDS, false, 0, 3600, "SECONDS", NULL, "3",                 \
       "Warm-up of a benchmark, in all processes together")                                         \
     X(measurement_time, "measurement-time", SECONDS, false, 0.001, 86400, "SECONDS", NULL, "5",    \
       "Measurement of a benchmark, in all processes together")                                     \
+    X(quick, "quick", FLAG, false, 0, 0, NULL, NULL, NULL,                                         \
+      "A first look: little time, not for baselines or the gate")                                  \
+    X(seed, "seed", SEED, false, 0, 0, "N", NULL, "42",                                            \
+      "Decides order, resampling and what benchmarks draw")                                        \
+    X(cpu, "cpu", INT, false, 0, 65535, "N", NULL, NULL, "Run benchmarks on this processor only")
+
+#define BENCH_MEASURE_KEYS(X)                                                                      \
+    BENCH_PROCESS_KEYS(X)                                                                          \
     X(sample_size, "sample-size", INT, false, 2, 100000, "N", NULL, "100",                         \
       "Samples of a benchmark, of all processes together")                                         \
     X(warm_up_iterations, "warm-up-iterations", INT, false, 0, 1e15, "N", NULL, "100000",          \
       "Iterations of the warm-up of each process, unless that doubles its time")                   \
     X(operations, "operations", INT, false, 0, 1e9, "N", NULL, "0",                                \
       "Single operations to time at least, in all processes together")                             \
-    X(quick, "quick", FLAG, false, 0, 0, NULL, NULL, NULL,                                         \
-      "A first look: little time, not for baselines or the gate")                                  \
     X(test, "test", FLAG, false, 0, 0, NULL, NULL, NULL,                                           \
       "Run each benchmark for one iteration, measure nothing")                                     \
     X(test_iterations, "test-iterations", INT, false, 1, 1e15, "N", NULL, "1",                     \
@@ -47,9 +53,6 @@
       "With exponentially distributed gaps")                                                       \
     X(percentiles, "percentiles", LIST, false, 0, 100, "P,..", NULL, "50,95,99,99.9",              \
       "Percentiles to report")                                                                     \
-    X(seed, "seed", SEED, false, 0, 0, "N", NULL, "42",                                            \
-      "Decides order, resampling and what benchmarks draw")                                        \
-    X(cpu, "cpu", INT, false, 0, 65535, "N", NULL, NULL, "Run benchmarks on this processor only")  \
     X(timeout, "timeout", SECONDS, false, 0, 86400, "SECONDS", NULL, NULL,                         \
       "Stop a process that takes longer [default: ten times its plan, at least 60 s]")             \
     X(allocations, "allocations", CHOICE, false, 0, 0, "WHEN", "on|off", "on",                     \
@@ -72,20 +75,26 @@
       "Compare with a JSON file, another benchmark program, or a git revision")                    \
     X(base, "base", STRING, false, 0, 0, "REV|FILE", NULL, NULL,                                   \
       "Compare with a git revision or another benchmark program, measured in turns")               \
-    X(threshold_pct, "threshold-pct", NUMBER, false, 0.01, 1000, "PERCENT", NULL, "1",             \
-      "A change of less does not count, of programs that were run interleaved")                    \
     X(stored_threshold_pct, "stored-threshold-pct", NUMBER, false, 0.01, 1000, "PERCENT", NULL,    \
-      "10", "The same, against stored results")                                                    \
+      "10", "A change of less does not count, against stored results")                             \
     X(noise_threshold, "noise-threshold", NUMBER, false, 0.0001, 10, "FRACTION", NULL, NULL,       \
-      "Both of these, as a fraction")                                                              \
+      "Both thresholds, as a fraction")                                                            \
     X(noise_floor_pct, "noise-floor-pct", NUMBER, false, 0, 1000, "PERCENT", NULL, NULL,           \
       "What this machine cannot tell apart [default: as measured]")                                \
     X(significance_level, "significance-level", NUMBER, false, 0.000001, 0.5, "ALPHA", NULL,       \
       "0.01", "Of tests, after Holm's correction over all benchmarks")                             \
     X(record, "record", FLAG, false, 0, 0, NULL, NULL, NULL,                                       \
       "Add the results to the history, results/COMMIT.json")                                       \
-    X(target_dir, "target-dir", DIR, false, 0, 0, "DIR", NULL, "target/bench", "Of baselines")     \
+    BENCH_STORE_KEYS(X)                                                                            \
+    BENCH_NOISE_KEYS(X)                                                                            \
     BENCH_HISTORY_KEYS(X)
+
+#define BENCH_STORE_KEYS(X)                                                                        \
+    X(target_dir, "target-dir", DIR, false, 0, 0, "DIR", NULL, "target/bench", "Of baselines")
+
+#define BENCH_NOISE_KEYS(X)                                                                        \
+    X(threshold_pct, "threshold-pct", NUMBER, false, 0.01, 1000, "PERCENT", NULL, "1",             \
+      "A change of less does not count, of programs that were run interleaved")
 
 #define BENCH_HISTORY_KEYS(X)                                                                      \
     X(results_dir, "results-dir", DIR, false, 0, 0, "DIR", NULL, "results", "Of the history")

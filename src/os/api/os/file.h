@@ -88,6 +88,9 @@ int mf_file_descriptor(const struct mf_file *file);
 
 int mf_fs_info(const struct mf_fs *fs, const char *path, struct mf_file_info *ret_info,
                struct mf_errinfo *err); /* -ENOENT when absent; follows no final symbolic link */
+/* "ext4", "tmpfs", .. of the real file system that a path is on, or will be when it is made; one
+ * without a name here is its number, "0x...". 0 or a negative errno. */
+int mf_fs_type(const char *path, char *out, size_t capacity);
 int mf_fs_rename(const struct mf_fs *fs, const char *from, const char *to, struct mf_errinfo *err);
 int mf_fs_unlink(const struct mf_fs *fs, const char *path, struct mf_errinfo *err);
 int mf_fs_mkdir(const struct mf_fs *fs, const char *path,
