@@ -23,7 +23,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -72,6 +74,25 @@ static void place(int descriptor, int number)
     }
 }
 
+/* execvpe() says "permission denied" also when all that was denied is a look into one folder of
+ * PATH. A name that is in none of those that can be seen is not found. */
+static int why_not_executed(const char *name, int error)
+{
+    if (error != EACCES || strchr(name, '/') != NULL) {
+        return error;
+    }
+    const char *path = getenv("PATH");
+    for (size_t len; path != NULL && *path != '\0'; path += len + (path[len] == ':')) {
+        char file[PATH_MAX];
+        len = strcspn(path, ":");
+        snprintf(file, sizeof file, "%.*s%s%s", (int)len, path, len > 0 ? "/" : "", name);
+        if (access(file, F_OK) == 0) {
+            return error;
+        }
+    }
+    return ENOENT;
+}
+
 static _Noreturn void become_command(const struct mf_child_spec *spec, int report, pid_t parent,
                                      bool born_inside)
 {
@@ -109,7 +130,7 @@ static _Noreturn void become_command(const struct mf_child_spec *spec, int repor
         mf_signals_restore_in_child(spec->signals);
     }
     execvpe(spec->argv[0], (char *const *)(uintptr_t)spec->argv, spec->environment);
-    const int error = errno;
+    const int error = why_not_executed(spec->argv[0], errno);
     (void)!write(report, &error, sizeof error);
     _exit(error == ENOENT ? 127 : 126);
 }

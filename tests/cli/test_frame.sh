@@ -48,10 +48,11 @@ expect 0 "$m" completion -h
 # Every verb, of every group, has help with an example, in 80 columns.
 verbs() { "$m" "$@" --help | sed -n '/^Options:/q; s/^  \([a-z][a-z-]*\) .*/\1/p'; }
 for verb in $(verbs); do
-    for member in "" $("$m" "$verb" --help | head -1 | grep -q ' VERB ' && verbs "$verb"); do
+    "$m" "$verb" --help >"$scratch/usage"
+    for member in "" $(sed -n 1p "$scratch/usage" | grep -q ' VERB ' && verbs "$verb"); do
         expect 0 "$m" help "$verb" $member
         stdout_has "Usage: mayfly $verb${member:+ $member} "
-        head -1 "$out" | grep -q ' VERB ' || stdout_has "Examples:"
+        sed -n 1p "$out" | grep -q ' VERB ' || stdout_has "Examples:"
         awk 'length($0) > 80 && !/^  mayfly /' "$out" >"$scratch/wide"
         [ ! -s "$scratch/wide" ] || complain "beyond 80 columns: $(cat "$scratch/wide")"
     done

@@ -80,19 +80,19 @@ expect 0 $m tail vms/b -s c_total -r 1s --json
 stdout_has '"series":"c_total","type":"counter","count":1,"sum":2,'
 "$make_store" live "$(date +%s)" 3 live &
 writer=$!
-while ! [ -e live/metrics.slab ]; do sleep 0.05; done
-$m tail live -s g -i 50ms >tailed &
+await [ -e live/metrics.slab ]
+timeout 60 $m tail live -s g -i 50ms >tailed &
 tail=$!
-while [ "$(wc -l <tailed)" -lt 5 ]; do sleep 0.05; done
+await sh -c '[ $(wc -l <tailed) -ge 5 ]'
 kill "$writer"
 last="tail of a store that ends"
 wait "$tail" || complain "exit code $?"
 "$make_store" live2 "$(date +%s)" 3 live &
 writer=$!
-while ! [ -e live2/metrics.slab ]; do sleep 0.05; done
-$m tail live2 >/dev/null &
+await [ -e live2/metrics.slab ]
+$m tail live2 >tailed2 &
 tail=$!
-sleep 0.3
+await [ -s tailed2 ]
 kill -INT "$tail" # background jobs of a script ignore SIGINT, and so does what they start
 kill -TERM "$tail"
 last="tail, interrupted"

@@ -197,10 +197,7 @@ export MAYFLY_HOME=$scratch/live
 mkfifo "$scratch/hold"
 "$make_flights" "$MAYFLY_HOME" unfinished hold <"$scratch/hold" >"$scratch/held" &
 exec 9>"$scratch/hold"
-for _ in $(seq 200); do
-    [ -s "$scratch/held" ] && break
-    sleep 0.05
-done
+await [ -s "$scratch/held" ]
 expect 0 "$m" ls --json
 stdout_has '"state": "running"'
 expect 0 "$m" show
@@ -212,11 +209,8 @@ stderr_has "is being recorded now"
 expect 0 "$m" gc --keep 0 --json
 stdout_has '"running": 1'
 expect 75 "$m" recover server
-timeout 30 "$m" logs --follow server >"$scratch/followed" 9>&- &
-for _ in $(seq 200); do
-    [ -s "$scratch/followed" ] && break
-    sleep 0.05
-done
+timeout 60 "$m" logs --follow server >"$scratch/followed" 9>&- &
+await [ -s "$scratch/followed" ]
 kill -0 $! 2>/dev/null || complain "logs --follow did not wait"
 exec 9>&-
 wait $! || complain "logs --follow ended with $?"

@@ -126,7 +126,7 @@ static void check_recovered(const char *dir, int arrived)
     struct mf_errinfo err = {0};
     assert_int_equal(mf_flight_info_read(dir, &info, &err), 0);
     /* The command, when it was just being started, has the lock with it until it executes. */
-    for (int i = 0; i < 500 && info->state == MF_FLIGHT_RUNNING; i++) {
+    for (int i = 0; i < 6000 && info->state == MF_FLIGHT_RUNNING; i++) {
         usleep(10000);
         mf_flight_info_free(info);
         assert_int_equal(mf_flight_info_read(dir, &info, &err), 0);

@@ -8,8 +8,6 @@ for program in prometheus promtool victoria-metrics openssl perl; do
     command -v "$program" >/dev/null || { echo "skipped: $program is not installed"; exit 77; }
 done
 export no_proxy=127.0.0.1
-servers=()
-trap 'kill "${servers[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$scratch"' EXIT
 now=$(date +%s)
 
 # start NAME READY COMMAND...: runs the command with PORT replaced by a free port, waits until the
@@ -22,9 +20,8 @@ start() {
         port=$((20000 + RANDOM % 20000))
         "${@//PORT/$port}" >"$scratch/$name.log" 2>&1 &
         pid=$!
-        for _ in $(seq 200); do
+        for _ in $(seq 300); do
             if "$ready"; then
-                servers+=("$pid")
                 return
             fi
             kill -0 "$pid" 2>/dev/null || break # the port was taken
@@ -52,12 +49,12 @@ answer_is() {
     got=$(ask "$1")
     [ "$got" = "$2" ] || complain "it is '$got' instead of '$2'"
 }
+answers_with() { [ "$(ask "$1")" = "$2" ]; }
 
 # ---- a scrape of the newest values ----
 "$make_store" "$scratch/scraped" "$now" 45 || exit 1
 "$make_store" serve "$scratch/scraped" >"$scratch/serve.port" &
-servers+=($!)
-while ! [ -s "$scratch/serve.port" ]; do sleep 0.05; done
+await [ -s "$scratch/serve.port" ]
 cat >"$scratch/prometheus.yml" <<CONFIG
 global: {scrape_interval: 1s, scrape_timeout: 1s}
 scrape_configs:
@@ -68,11 +65,7 @@ CONFIG
 start prometheus answers prometheus --config.file="$scratch/prometheus.yml" \
     --storage.tsdb.path="$scratch/prometheus" --web.enable-remote-write-receiver \
     --web.listen-address=127.0.0.1:PORT
-for _ in $(seq 100); do
-    [ "$(ask 'up{job="mayfly"}')" != 1 ] || break
-    sleep 0.1
-done
-answer_is 'up{job="mayfly"}' 1
+await answers_with 'up{job="mayfly"}' 1
 answer_is 'g{job="vm",instance!="pushed"}' 44
 answer_is 'c_total{instance!="pushed"}' 88
 answer_is 'h_seconds_count{instance!="pushed"}' 45
@@ -123,13 +116,13 @@ mkdir "$scratch/vms"
 "$make_store" "$scratch/vms/a/metrics" "$now" 5 || exit 1
 "$make_store" "$scratch/vms/b/metrics" "$now" 5 live &
 vm=$!
-while ! [ -e "$scratch/vms/b/metrics/metrics.slab" ]; do sleep 0.05; done
-"$MAYFLY" metrics push --quiet --url "http://127.0.0.1:$port/api/v1/write" \
+await [ -e "$scratch/vms/b/metrics/metrics.slab" ]
+timeout 60 "$MAYFLY" metrics push --quiet --url "http://127.0.0.1:$port/api/v1/write" \
     --interval 200ms --until-ended "$scratch/vms" &
 pusher=$!
-sleep 1
+await answers_with 'count_over_time(g{job="vm",instance="a"}[10m])' 5
 "$make_store" "$scratch/vms/c/metrics" "$now" 5 || exit 1
-sleep 1
+await answers_with 'count_over_time(g{job="vm",instance="c"}[10m])' 5
 kill "$vm"
 last="push --until-ended"
 wait "$pusher" || complain "exit code $?"
@@ -193,9 +186,5 @@ start victoria answers victoria-metrics -storageDataPath="$scratch/victoria" \
 push --label instance=old "$scratch/old"
 stdout_has '"refused":0,'
 points='count_over_time(g{job="vm",instance="old"}[10m] offset 175m)'
-for _ in $(seq 100); do # it shows new data after a moment
-    [ "$(ask "$points")" != 45 ] || break
-    sleep 0.1
-done
-answer_is "$points" 45
+await answers_with "$points" 45 # it shows new data after a moment
 finish

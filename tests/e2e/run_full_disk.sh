@@ -7,7 +7,7 @@ if ! mount -t tmpfs -o size=5m tmpfs "$disk" 2>"$err"; then
     echo "skipped: no file system can be mounted here: $(cat "$err")"
     exit 77
 fi
-trap 'umount "$disk"; rm -rf "$scratch"' EXIT
+at_end 'umount -l "$disk"'
 export MAYFLY_HOME=$disk/home
 
 # It fills up while the command runs.

@@ -46,7 +46,8 @@ fi
 foreign=$(nm -g --defined-only "$lib/libmayfly.a" 2>/dev/null | awk 'NF == 3 { print $3 }' |
     grep -v -e '^mf_' -e '^__gcov' -e '^__asan' -e '^__odr_asan' | xargs)
 [ -z "$foreign" ] || complain "libmayfly.a defines names that do not begin with mf_: $foreign"
-readelf -d "$lib/libmayfly.so" | grep -q 'SONAME.*\[libmayfly.so.0\]' || complain "wrong soname"
+readelf -d "$lib/libmayfly.so" >"$scratch/dynamic"
+grep -q 'SONAME.*\[libmayfly.so.0\]' "$scratch/dynamic" || complain "wrong soname"
 
 # ---- an outside program ----
 cp "$MAYFLY_SOURCE_DIR/examples/record_metrics.c" "$scratch/outside.c"

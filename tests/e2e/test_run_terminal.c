@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_MS 10000
+#define WAIT_MS 60000
 
 struct screen {
     int master;
@@ -307,7 +307,7 @@ static void the_terminal_goes_away(void **state)
     see(s, "begin\r\n");
     close(s->master);
     s->master = open("/dev/null", O_RDWR);
-    for (int i = 0; i < 500 && access(path, F_OK) != 0; i++) {
+    for (int i = 0; i < 3000 && access(path, F_OK) != 0; i++) {
         usleep(20000);
     }
     assert_int_equal(access(path, F_OK), 0);

@@ -6,18 +6,6 @@ m=$MAYFLY
 export MAYFLY_HOME=$scratch/home TZ=UTC LC_ALL=C.UTF-8
 cd "$scratch" || exit 1
 
-# Waits until a command says yes; what never comes is a failure, not a hang.
-await() {
-    last="await $*"
-    for _ in $(seq 400); do
-        if "$@" >/dev/null 2>&1; then
-            return
-        fi
-        sleep 0.05
-    done
-    complain "it never did"
-}
-
 # ---- byte for byte ----
 head -c 300000 /dev/urandom >random
 expect 3 "$m" run --name bytes -- sh -c 'cat random; printf "no end" >&2; exit 3'
@@ -67,10 +55,9 @@ stdout_is "99999
 100000"
 
 # ---- while it comes ----
-# Each gate is opened once: with one for both, the second read could take the end of the first write.
-mkfifo gate-one gate-two gate-lost
-"$m" run --name slow -- sh -c \
-    'echo one; read -r line <gate-one; printf "two\nthr"; read -r line <gate-two; echo ee' \
+gate slow
+"$m" run --name slow -- \
+    sh -c 'echo one; read -r line <slow; printf "two\nthr"; read -r line <slow; echo ee' \
     >/dev/null 2>&1 &
 recorder=$!
 await "$m" logs slow
@@ -79,19 +66,21 @@ follower=$!
 await grep -qx one followed
 expect 0 "$m" ls --json
 stdout_has '"state": "running"'
-echo >gate-one
+open_gate slow
 await grep -qx two followed
-echo >gate-two
+open_gate slow
 wait "$recorder"
 wait "$follower" || complain "logs --follow ended with $?"
 printf 'one\ntwo\nthree\n' | cmp -s - followed || complain "followed: $(cat followed)"
 
 # ---- the recorder is killed ----
-"$m" run --name lost -- sh -c 'echo begun; read -r line <gate-lost; echo never' >/dev/null 2>&1 &
+gate lost
+"$m" run --name lost -- sh -c 'echo begun; read -r line <lost; echo never' >/dev/null 2>&1 &
 recorder=$!
-await sh -c "'$m' logs lost | grep -q begun"
+has_begun() { [ "$("$m" logs lost)" = begun ]; }
+await has_begun
 kill -KILL "$recorder"
-wait "$recorder" 2>/dev/null || true
+wait "$recorder" 2>/dev/null
 expect 0 "$m" show lost
 stdout_has "was left by its recorder"
 stdout_has "begun"
@@ -102,8 +91,7 @@ stdout_has "lost its recorder"
 stdout_has "begun"
 expect 0 "$m" ls --failed --name lost --json
 stdout_has '"state": "recovered"'
-# Lets the command go that nobody records any more; where it went with its recorder, nobody reads.
-timeout 5 sh -c 'echo >gate-lost' || true
+open_gate lost # for the command, which nobody records any more
 
 expect 0 "$m" compare --history tree
 stdout_has "There is no earlier flight of this name"

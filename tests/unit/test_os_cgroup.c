@@ -92,6 +92,8 @@ static void a_place_that_is_not_one(void **state)
     assert_int_equal(rmdir(directory), 0);
 }
 
+#define LOOKS 12000 /* of 5 ms */
+
 static int count(void *context, int32_t pid)
 {
     (void)pid;
@@ -143,13 +145,13 @@ static void one_of_our_own(void **state)
     const pid_t first = start_inside(cgroup);
     const pid_t second = start_inside(cgroup);
     struct mf_cgroup_figures figures = {0};
-    for (int i = 0; i < 1000 && members < 2; i++) {
+    for (int i = 0; i < LOOKS && members < 2; i++) {
         members = 0;
         usleep(5000);
         assert_int_equal(mf_cgroup_each(cgroup, count, &members), 0);
     }
     assert_int_equal(members, 2);
-    for (int i = 0; i < 1000 && mf_cgroup_has_unified(cgroup); i++) {
+    for (int i = 0; i < LOOKS && mf_cgroup_has_unified(cgroup); i++) {
         mf_cgroup_read(cgroup, &figures);
         assert_true(figures.cpu_user_ns != MF_CGROUP_UNKNOWN);
         if (figures.cpu_user_ns + figures.cpu_system_ns > 0) {
@@ -169,10 +171,12 @@ static void one_of_our_own(void **state)
     assert_int_equal(waitpid(second, NULL, 0), second);
     /* Who outlives it goes to the parent. */
     const pid_t third = start_inside(cgroup);
-    for (members = 0; members == 0;) {
-        usleep(2000);
+    members = 0;
+    for (int i = 0; i < LOOKS && members == 0; i++) {
+        usleep(5000);
         (void)mf_cgroup_each(cgroup, count, &members);
     }
+    assert_int_equal(members, 1);
     assert_int_equal(mf_cgroup_remove(cgroup), 1);
     assert_int_equal(kill(third, 0), 0);
     assert_int_not_equal(access(path, F_OK), 0);

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- process events ---- */
@@ -258,7 +259,8 @@ static void a_moment_of_life(void **state)
     bool forked = false;
     bool exited = false;
     bool recorded = !with_records;
-    for (int round = 0; round < 200 && !(forked && exited && recorded); round++) {
+    const time_t until = time(NULL) + 30;
+    while (time(NULL) < until && !(forked && exited && recorded)) {
         struct pollfd item = {.fd = mf_procevents_descriptor(events), .events = POLLIN};
         (void)poll(&item, 1, 10);
         struct mf_procevent event;

@@ -119,8 +119,10 @@ static void test_durability_as_named(void **state)
 
 static void wait_for(struct mf_reclog *log, uint64_t flushed, uint64_t durable)
 {
+    const int64_t until = mf_clock_monotonic_ns(NULL) + 60 * MF_NS_PER_SECOND;
     struct mf_reclog_info info = info_of(log);
     while (info.flushed_seq < flushed || info.durable_seq < durable) {
+        assert_true(mf_clock_monotonic_ns(NULL) < until);
         (void)mf_clock_sleep_until_ns(mf_clock_monotonic_ns(NULL) + MF_NS_PER_MS);
         info = info_of(log);
     }

@@ -237,7 +237,10 @@ static void d23_nothing_is_locked_during_an_exchange(void **state)
     struct push_thread push = {f->path, &config, -1};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, push_in_thread, &push), 0);
-    sem_wait(&slow.asked);
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 60;
+    assert_int_equal(sem_timedwait(&slow.asked, &until), 0);
     sample_record(f, &s, 10, 20);
     fixture_series(f, MF_GAUGE, "another");
     assert_int_equal(mf_metrics_tick(f->store, T0 + 20 * SECOND), 0);
