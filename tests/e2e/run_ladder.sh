@@ -51,7 +51,7 @@ fi
 # Ends when its sleeper has been seen under its name, at the latest after a minute.
 until_seen='sleep 60 & i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done
     while kill -0 $! && ! grep -qa "\"comm\":\"sleep\"" "$MAYFLY_FLIGHT/events.log"; do :; done
-    kill $!; exit 4'
+    kill $!; wait $!; exit 4'
 for rung in full events cgroup proc; do
     expect 4 "$MAYFLY" run -q --name "r$rung" --rung $rung --interval 20ms -- sh -c "$until_seen"
     stood=$(field "r$rung" rung)
