@@ -18,6 +18,7 @@ int cli_exit_code(int rc)
     case MF_ELATE:
     case MF_EFUTURE:
     case MF_EMISMATCH:
+    case MF_EPROOF:
         return CLI_EXIT_DATA;
     case MF_ENOTFOUND:
     case MF_ESTALE:

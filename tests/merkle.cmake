@@ -5,3 +5,4 @@ mayfly_test(NAME state_tree_threads RUNG prop SOURCES prop/prop_state_tree_threa
 mayfly_test(NAME state_tree RUNG fault SOURCES fault/fault_state_tree.c LINK mf_state PRIVATE_OF state)
 mayfly_test(NAME merkle RUNG unit SOURCES unit/test_merkle.c LINK mf_state PRIVATE_OF state)
 mayfly_test(NAME merkle_log RUNG unit SOURCES unit/test_merkle_log.c LINK mf_state PRIVATE_OF state)
+mayfly_test(NAME proof RUNG unit SOURCES unit/test_proof.c LINK mf_state PRIVATE_OF state)

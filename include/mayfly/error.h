@@ -41,7 +41,8 @@ extern "C" {
     X(READONLY, -20018, "opened for reading only")                                                 \
     X(CLOSED, -20019, "already closed or sealed")                                                  \
     X(BUSY, -20020, "it changes too fast to be read whole; try again")                             \
-    X(CONFLICT, -20021, "another commit changed what this one relies on; try again")
+    X(CONFLICT, -20021, "another commit changed what this one relies on; try again")               \
+    X(PROOF, -20022, "the proof does not hold")
 
 enum mf_error {
 #define X(name, code, text) MF_E##name = code,

@@ -9,6 +9,7 @@
 #include <mayfly/export.h>
 #include <mayfly/flight.h>
 #include <mayfly/metrics.h>
+#include <mayfly/proof.h>
 #include <mayfly/reclog.h>
 
 #endif

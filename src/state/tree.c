@@ -37,49 +37,18 @@
 #include "base/check.h"
 #include "base/heap.h"
 #include "tree_hash.h"
+#include "tree_node.h"
 
 #include <errno.h>
 #include <mayfly/error.h>
-#include <stdatomic.h>
 #include <string.h>
 
-struct entry {
-    atomic_uint holders;
-    uint32_t value_len;
-    uint16_t key_len;
-    uint8_t value_hash[MF_SHA256_LEN];
-    uint8_t bytes[]; /* the key, the value */
-};
-
-struct mf_tree_node {
-    atomic_uint holders;
-    uint32_t hashed; /* whether `hash` holds; then that of all below does too */
-    uint64_t priority;
-    union {
-        struct entry *entry;
-        struct mf_tree_node *next; /* in a list of nodes without an entry */
-    };
-    struct mf_tree_node *left;
-    struct mf_tree_node *right;
-    union {
-        uint8_t hash[MF_SHA256_LEN];
-        struct mf_tree_node *up; /* while not hashed, and only within a function or a builder */
-    };
-};
-
 /* ---- order ---- */
-
-static int order(const void *a, size_t a_len, const void *b, size_t b_len)
-{
-    size_t common = a_len < b_len ? a_len : b_len;
-    int difference = common == 0 ? 0 : memcmp(a, b, common);
-    return difference != 0 ? difference : (a_len > b_len) - (a_len < b_len);
-}
 
 /* Whether `key` comes before that of the node (< 0), is it (0), or comes after it. */
 static int order_with(const void *key, size_t key_len, const struct mf_tree_node *node)
 {
-    return order(key, key_len, node->entry->bytes, node->entry->key_len);
+    return mf__tree_order(key, key_len, node->entry->bytes, node->entry->key_len);
 }
 
 static uint64_t priority_of(const void *key, size_t key_len)
@@ -121,7 +90,7 @@ static bool let_go(atomic_uint *holders)
     return atomic_fetch_sub_explicit(holders, 1, memory_order_acq_rel) == 1;
 }
 
-static void release_entry(struct entry *entry)
+static void release_entry(struct mf_tree_entry *entry)
 {
     if (let_go(&entry->holders)) {
         mf_free(entry);
@@ -151,9 +120,11 @@ static void release_node(struct mf_tree_node *node)
     }
 }
 
-static struct entry *new_entry(const void *key, size_t key_len, const void *value, size_t value_len)
+static struct mf_tree_entry *new_entry(const void *key, size_t key_len, const void *value,
+                                       size_t value_len)
 {
-    struct entry *entry = mf_malloc(offsetof(struct entry, bytes) + key_len + value_len);
+    struct mf_tree_entry *entry =
+        mf_malloc(offsetof(struct mf_tree_entry, bytes) + key_len + value_len);
     if (entry == NULL) {
         return NULL;
     }
@@ -281,7 +252,7 @@ static struct mf_tree_node **descend(struct mf_tree *tree, const void *key, size
 
 /* ---- changes ---- */
 
-static void insert(struct mf_tree *tree, struct entry *entry, struct spares *spares)
+static void insert(struct mf_tree *tree, struct mf_tree_entry *entry, struct spares *spares)
 {
     uint64_t priority = priority_of(entry->bytes, entry->key_len);
     struct mf_tree_node **place = descend(tree, entry->bytes, entry->key_len, &priority, spares);
@@ -322,7 +293,7 @@ int mf__tree_put(struct mf_tree *tree, const void *key, size_t key_len, const vo
         (value_len == 0 || memcmp(found->entry->bytes + key_len, value, value_len) == 0)) {
         return 0;
     }
-    struct entry *entry = new_entry(key, key_len, value, value_len);
+    struct mf_tree_entry *entry = new_entry(key, key_len, value, value_len);
     struct spares spares = {NULL};
     if (entry == NULL || reserve(&spares, copies + (found == NULL)) != 0) {
         mf_free(entry);
@@ -405,7 +376,7 @@ int mf__tree_delete(struct mf_tree *tree, const void *key, size_t key_len)
 
 static void show(const struct mf_tree_node *node, struct mf_tree_item *ret_item)
 {
-    const struct entry *entry = node->entry;
+    const struct mf_tree_entry *entry = node->entry;
     *ret_item = (struct mf_tree_item){.key = entry->bytes,
                                       .value = entry->bytes + entry->key_len,
                                       .value_hash = entry->value_hash,
@@ -488,7 +459,7 @@ bool mf__tree_next(struct mf_tree_cursor *cursor, struct mf_tree_item *ret_item)
 
 static void hash_node(struct mf_tree_node *node)
 {
-    const struct entry *entry = node->entry;
+    const struct mf_tree_entry *entry = node->entry;
     mf__tree_hash_node(entry->bytes, entry->key_len, entry->value_hash,
                        node->left != NULL ? node->left->hash : NULL,
                        node->right != NULL ? node->right->hash : NULL, node->hash);
@@ -558,7 +529,7 @@ int mf__tree_build_add(struct mf_tree_builder *builder, const void *key, size_t 
         return MF_ELIMIT;
     }
     struct spares spares = {NULL};
-    struct entry *entry = new_entry(key, key_len, value, value_len);
+    struct mf_tree_entry *entry = new_entry(key, key_len, value, value_len);
     if (entry == NULL || reserve(&spares, 1) != 0) {
         mf_free(entry);
         mf__tree_build_abort(builder);

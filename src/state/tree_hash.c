@@ -65,3 +65,10 @@ void mf__tree_hash_node(const uint8_t *key, uint16_t key_len, const uint8_t *val
     mf_sha256_add(&sha, bytes + 3, (size_t)(tail - bytes - 3));
     mf_sha256_end(&sha, ret_hash);
 }
+
+int mf__tree_order(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    size_t common = a_len < b_len ? a_len : b_len;
+    int difference = common == 0 ? 0 : memcmp(a, b, common);
+    return difference != 0 ? difference : (a_len > b_len) - (a_len < b_len);
+}
