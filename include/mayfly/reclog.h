@@ -55,6 +55,13 @@ enum mf_reclog_durability {
     MF_RECLOG_SYNC = 3
 };
 
+enum mf_reclog_flags {
+    MF_RECLOG_PREWRITE = 1, /* with reserve_bytes: the room is written with zeros, which makes syncs
+                               cheaper still, and stays at close. A file of zeros is taken for a new
+                               log, so that it can be prepared by somebody else */
+    MF_RECLOG_PROVE = 2     /* open makes what it found durable, also in NONE and PAGE */
+};
+
 struct mf_reclog_options {
     uint32_t size;                        /* sizeof this struct */
     enum mf_reclog_durability durability; /* see above */
@@ -68,13 +75,14 @@ struct mf_reclog_options {
     uint64_t first_seq;     /* of a new log; 0: 1 */
     uint64_t expect_seq;    /* known from elsewhere to be durable: a log that ends before it is
                                MF_ECORRUPT; 0: nothing is known */
-    uint64_t reserved[4];   /* zero */
+    uint64_t flags;         /* enum mf_reclog_flags */
+    uint64_t reserved[3];   /* zero */
 };
 #define MF_RECLOG_OPTIONS_INIT                                                                     \
     {                                                                                              \
-        sizeof(struct mf_reclog_options), MF_RECLOG_PAGE, 0, 0, 0, 0, 0, 0, 0,                     \
+        sizeof(struct mf_reclog_options), MF_RECLOG_PAGE, 0, 0, 0, 0, 0, 0, 0, 0,                  \
         {                                                                                          \
-            0, 0, 0, 0                                                                             \
+            0, 0, 0                                                                                \
         }                                                                                          \
     }
 
@@ -135,6 +143,12 @@ MF_API MF_MUST_CHECK int mf_reclog_flush(struct mf_reclog *log, struct mf_errinf
  * are not known to be durable after MF_EPOISONED. [any-thread] */
 MF_API MF_MUST_CHECK int mf_reclog_sync(struct mf_reclog *log, uint64_t seq,
                                         struct mf_errinfo *err);
+
+/* Takes back the records that wait in memory, after a flush or a sync that could not write them:
+ * they are not in the log, and no crash brings them back. Those already handed to the kernel are
+ * made durable. mf_reclog_info().last_seq says where the log ends then. MF_EPOISONED: it is not
+ * known. [any-thread] */
+MF_API MF_MUST_CHECK int mf_reclog_discard(struct mf_reclog *log, struct mf_errinfo *err);
 
 /* A view of the log as it is now. [any-thread] */
 MF_API void mf_reclog_info(struct mf_reclog *log, struct mf_reclog_info *ret_info);

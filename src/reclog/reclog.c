@@ -29,7 +29,9 @@
  *   append: record into the buffer, in the order of the lock; buffer into the page cache by
  *   write(), at once or when it is full or has waited flush_delay_ns; fdatasync by whoever waits
  *   for it. Room may be reserved ahead (zeros behind the last record mean the end), which spares
- *   each sync the update of the length.
+ *   each sync the update of the length; or it is written with zeros (PREWRITE), which also spares
+ *   the file system the note that a block is in use now. Such room stays at the end of the file,
+ *   and a file of nothing but zeros is an empty log whose header is still to be written.
  *   A write that fails is read back: whole records that got through count as written, the rest is
  *   cut off again and stays in the buffer, so that a full disk loses nothing and work goes on
  *   when there is space. An append whose record would have to wait there although its durability
@@ -162,6 +164,23 @@ static int cut_back(struct mf_reclog *log, struct mf_errinfo *err)
     return code;
 }
 
+/* Zeros from the end of what is about to be written up to `target`. */
+static int prewrite(struct mf_reclog *log, uint64_t target)
+{
+    static const uint8_t zeros[65536];
+    uint64_t begin = log->reserved_end > log->end ? log->reserved_end : log->end + log->buffer_len;
+    for (uint64_t at = begin; at < target;) {
+        size_t len = target - at < sizeof zeros ? (size_t)(target - at) : sizeof zeros;
+        int code = mf_file_write(log->file, zeros, len, at, NULL);
+        if (code < 0) {
+            log->tail_dirty = true; /* some of them may be there; cut off before the next write */
+            return code;
+        }
+        at += len;
+    }
+    return 0;
+}
+
 /* Reserves room for the buffer and more. When there is none the write will say so, or find its own.
  */
 static void reserve(struct mf_reclog *log)
@@ -170,7 +189,8 @@ static void reserve(struct mf_reclog *log)
     uint64_t wanted = log->end + log->buffer_len;
     if (step != 0 && wanted > log->reserved_end) {
         uint64_t target = (wanted / step + 1) * step;
-        if (mf_file_allocate(log->file, target, NULL) == 0) {
+        bool zeros = (log->options.flags & MF_RECLOG_PREWRITE) != 0;
+        if ((zeros ? prewrite(log, target) : mf_file_allocate(log->file, target, NULL)) == 0) {
             log->reserved_end = target;
         }
     }
@@ -371,19 +391,21 @@ static int check_options(const char *path, struct mf_reclog_options *options,
                          struct mf_errinfo *err)
 {
     if (options->size != sizeof *options || options->reserved[0] != 0 ||
-        options->reserved[1] != 0 || options->reserved[2] != 0 || options->reserved[3] != 0) {
+        options->reserved[1] != 0 || options->reserved[2] != 0) {
         return mf_fail(err, MF_EVALUE,
                        "cannot open %.200s: start the options from MF_RECLOG_OPTIONS_INIT", path);
     }
     if ((unsigned)options->durability > MF_RECLOG_SYNC || options->flush_delay_ns < 0 ||
         options->sync_interval_ns < 0 || options->buffer_bytes > MF_RECLOG_PAYLOAD_MAX ||
-        options->first_seq > INT64_MAX) {
+        options->first_seq > INT64_MAX ||
+        (options->flags & ~(uint64_t)(MF_RECLOG_PREWRITE | MF_RECLOG_PROVE)) != 0) {
         return mf_fail(err, MF_EVALUE,
                        "cannot open %.160s: bad options (durability %u, flush delay %" PRId64
                        " ns, sync interval %" PRId64 " ns, buffer %" PRIu32 " bytes, first %" PRIu64
-                       ")",
+                       ", flags %" PRIu64 ")",
                        path, (unsigned)options->durability, options->flush_delay_ns,
-                       options->sync_interval_ns, options->buffer_bytes, options->first_seq);
+                       options->sync_interval_ns, options->buffer_bytes, options->first_seq,
+                       options->flags);
     }
     options->buffer_bytes =
         options->buffer_bytes != 0 ? options->buffer_bytes : BUFFER_BYTES_DEFAULT;
@@ -430,6 +452,7 @@ int mf_reclog_open(const char *path, const struct mf_reclog_options *options,
     mf_condition_init(&log->work);
     code = mf__reclog_load(log, path, env, err);
     bool durable = filled.durability == MF_RECLOG_SYNC || filled.durability == MF_RECLOG_INTERVAL;
+    durable = durable || (filled.flags & MF_RECLOG_PROVE) != 0;
     if (code == 0 && durable && !log->recovery.created) {
         mf_mutex_lock(&log->lock);
         code = lead_sync(log, log->next_seq - 1, err);
@@ -542,6 +565,35 @@ int mf_reclog_sync(struct mf_reclog *log, uint64_t seq, struct mf_errinfo *err)
     return code;
 }
 
+static int discard_locked(struct mf_reclog *log, struct mf_errinfo *err)
+{
+    while (log->syncing) {
+        mf_condition_wait(&log->synced, &log->lock);
+    }
+    if (log->poison != 0) {
+        return poisoned(log, err);
+    }
+    struct reclog_frame first;
+    if (log->buffer_len != 0) {
+        MF_ASSERT(mf__reclog_frame_get(log->buffer, &first));
+        log->last_crc = first.previous_crc;
+        log->next_seq = log->flushed_seq + 1;
+        log->buffer_len = 0;
+        log->attested_seq = 0; /* no longer known; a mark more does no harm */
+        log->waiting_since_ns = 0;
+    }
+    int code = log->tail_dirty ? cut_back(log, err) : 0;
+    return code == 0 ? lead_sync(log, log->flushed_seq, err) : code;
+}
+
+int mf_reclog_discard(struct mf_reclog *log, struct mf_errinfo *err)
+{
+    mf_mutex_lock(&log->lock);
+    int code = discard_locked(log, err);
+    mf_mutex_unlock(&log->lock);
+    return code;
+}
+
 void mf_reclog_info(struct mf_reclog *log, struct mf_reclog_info *ret_info)
 {
     mf_mutex_lock(&log->lock);
@@ -587,7 +639,8 @@ static int close_locked(struct mf_reclog *log, struct mf_errinfo *err)
     if (code == 0) {
         write_mark(log);
     }
-    if (log->tail_dirty || log->reserved_end > log->end) {
+    bool stays = (log->options.flags & MF_RECLOG_PREWRITE) != 0;
+    if (log->tail_dirty || (log->reserved_end > log->end && !stays)) {
         (void)cut_back(log, NULL); /* the next open does it otherwise */
     }
     return code;

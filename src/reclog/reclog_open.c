@@ -31,7 +31,10 @@ static int create(struct mf_reclog *log, const struct mf_env *env, struct mf_err
     mf__reclog_header_put(bytes, &log->header);
     struct mf_file_info info;
     code = mf_file_info(log->file, &info, err);
-    if (code == 0 && info.size_bytes != 0) { /* ext4 writes a truncated file out at close */
+    bool stays = (log->options.flags & MF_RECLOG_PREWRITE) != 0;
+    if (code == 0 && info.size_bytes > RECLOG_HEADER_LEN && stays) {
+        log->reserved_end = info.size_bytes;        /* zeros, as the header's scan has seen */
+    } else if (code == 0 && info.size_bytes != 0) { /* ext4 writes a truncated file out at close */
         code = mf_file_truncate(log->file, 0, err);
     }
     if (code == 0) {
@@ -135,9 +138,9 @@ static int refuse(const struct mf_reclog *log, const struct reclog_scan *scan,
 }
 
 /* What follows the last good record: room that was reserved, the torn end of a crash, or a reason
- * not to touch the file. */
+ * not to touch the file. *ret_stays: the room can be used. */
 static int judge_tail(struct mf_reclog *log, struct reclog_scan *scan, uint64_t size,
-                      struct mf_errinfo *err)
+                      bool *ret_stays, struct mf_errinfo *err)
 {
     struct reclog_rest rest;
     int code = mf__reclog_scan_rest(scan, scan->at, size, scan->next_seq, false, &rest, err);
@@ -148,6 +151,7 @@ static int judge_tail(struct mf_reclog *log, struct reclog_scan *scan, uint64_t 
         log->recovery.cut_bytes = size - scan->at;
         log->recovery.cut_records = rest.records;
     }
+    *ret_stays = code == 0 && rest.all_zero && (log->options.flags & MF_RECLOG_PREWRITE) != 0;
     return code;
 }
 
@@ -160,8 +164,9 @@ static int recover(struct mf_reclog *log, struct reclog_scan *scan, struct mf_er
     if (code >= 0) {
         code = mf_file_info(log->file, &info, err);
     }
+    bool stays = false;
     if (code == 0 && info.size_bytes > scan->at) {
-        code = judge_tail(log, scan, info.size_bytes, err);
+        code = judge_tail(log, scan, info.size_bytes, &stays, err);
     }
     if (code < 0) {
         return code;
@@ -173,7 +178,9 @@ static int recover(struct mf_reclog *log, struct reclog_scan *scan, struct mf_er
                        mf_file_path(log->file), scan->next_seq - 1, scan->at,
                        log->options.expect_seq);
     }
-    if (info.size_bytes > scan->at) {
+    if (stays) {
+        log->reserved_end = info.size_bytes;
+    } else if (info.size_bytes > scan->at) {
         /* Durably, before anything else: what is cut must not come back behind a new record. */
         code = mf_file_truncate(log->file, scan->at, err);
         if (code == 0) {
@@ -233,6 +240,7 @@ int mf__reclog_load(struct mf_reclog *log, const char *path, const struct mf_env
     }
     struct reclog_scan scan;
     mf__reclog_scan_init(&scan, log->file);
+    scan.zeros_are_new = (log->options.flags & MF_RECLOG_PREWRITE) != 0;
     code = mf__reclog_scan_header(&scan, err);
     if (code == RECLOG_HEADER_UNFINISHED) {
         code = create(log, env, err);

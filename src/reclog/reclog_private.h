@@ -25,7 +25,7 @@ struct mf_reclog {
     size_t buffer_len;
     size_t buffer_capacity;
     uint64_t end;          /* of the records in the file; the buffer goes here */
-    uint64_t reserved_end; /* of the file, when it was reserved ahead */
+    uint64_t reserved_end; /* of the file, when it was reserved ahead, or written with zeros */
     bool tail_dirty;       /* the file may have bytes of a failed write beyond `end` */
     uint64_t next_seq;
     uint32_t last_crc;

@@ -64,6 +64,7 @@ int mf_reclog_reader_open(const char *path, const struct mf_env *env,
         return code;
     }
     mf__reclog_scan_init(&reader->scan, reader->file);
+    reader->scan.zeros_are_new = true;
     code = read_header(reader, err);
     if (code < 0) {
         mf_reclog_reader_close(reader);

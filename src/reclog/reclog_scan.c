@@ -62,6 +62,23 @@ static void forget_window(struct reclog_scan *scan)
     scan->window_offset = 0;
 }
 
+/* Whether nothing but zeros follows the place of the header: 1, 0, or a negative code. */
+static int only_header(struct reclog_scan *scan, uint64_t size, struct mf_errinfo *err)
+{
+    int zero = 1;
+    for (uint64_t at = RECLOG_HEADER_LEN; zero == 1 && at < size;) {
+        const uint8_t *bytes = NULL;
+        size_t available = 0;
+        int code = load(scan, at, WINDOW_LEN, &bytes, &available, err);
+        if (code < 0) {
+            return code;
+        }
+        zero = mf__reclog_is_zero(bytes, available) ? 1 : 0;
+        at = available != 0 ? at + available : size;
+    }
+    return zero;
+}
+
 int mf__reclog_scan_header(struct reclog_scan *scan, struct mf_errinfo *err)
 {
     struct mf_file_info info;
@@ -77,6 +94,17 @@ int mf__reclog_scan_header(struct reclog_scan *scan, struct mf_errinfo *err)
     }
     uint64_t size = info.size_bytes > available ? info.size_bytes : available;
     enum reclog_header_state state = mf__reclog_header_get(bytes, available, size, &scan->header);
+    bool bad = state == RECLOG_HEADER_FOREIGN || state == RECLOG_HEADER_DAMAGED;
+    if (bad && scan->zeros_are_new && available == RECLOG_HEADER_LEN) {
+        uint8_t header[RECLOG_HEADER_LEN];
+        memcpy(header, bytes, sizeof header);
+        code = only_header(scan, size, err);
+        if (code < 0) {
+            return code;
+        }
+        size = code == 1 ? RECLOG_HEADER_LEN : size;
+        state = mf__reclog_header_get(header, sizeof header, size, &scan->header);
+    }
     if (state == RECLOG_HEADER_GOOD) {
         mf__reclog_scan_rewind(scan);
     }

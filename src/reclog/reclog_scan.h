@@ -8,6 +8,7 @@
 
 struct reclog_scan {
     struct mf_file *file; /* borrowed */
+    bool zeros_are_new;   /* a header that is not whole, and then only zeros: a log in the making */
     struct reclog_header header;
     uint64_t at;           /* where the next record starts */
     uint64_t next_seq;     /* 0: unknown, after a jump */

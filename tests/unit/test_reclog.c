@@ -201,7 +201,7 @@ static void test_bad_options(void **state)
     options.flush_delay_ns = -1;
     assert_int_equal(mf_reclog_open("log", &options, &env, &log, &err), MF_EVALUE);
     options = with(MF_RECLOG_PAGE);
-    options.reserved[3] = 1;
+    options.reserved[2] = 1;
     assert_int_equal(mf_reclog_open("log", &options, &env, &log, &err), MF_EVALUE);
     assert_null(log);
     struct mf_file_info info;
