@@ -11,5 +11,6 @@
 #include <mayfly/metrics.h>
 #include <mayfly/proof.h>
 #include <mayfly/reclog.h>
+#include <mayfly/state.h>
 
 #endif

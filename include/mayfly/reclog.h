@@ -100,6 +100,7 @@ struct mf_reclog_info {
     uint64_t recovered;      /* records found at open */
     uint64_t cut_bytes;      /* of a torn tail, removed at open */
     uint64_t cut_records;    /* whole records among them, which followed an incomplete one */
+    bool closed;             /* open found it closed in order, or empty */
 };
 
 /* ---- appending ---- */
@@ -199,6 +200,8 @@ MF_API MF_MUST_CHECK int mf_reclog_reader_seek(struct mf_reclog_reader *reader, 
 MF_API void mf_reclog_reader_rewind(struct mf_reclog_reader *reader);
 /* Where the next record starts or will start, in bytes from the beginning of the file. */
 MF_API uint64_t mf_reclog_reader_offset(const struct mf_reclog_reader *reader);
+/* Up to here the records read so far, and what stands between them, say that they are on disk. */
+MF_API uint64_t mf_reclog_reader_durable_seq(const struct mf_reclog_reader *reader);
 /* The file's tag (0 while the header is not written yet) and the time of its creation. */
 MF_API uint32_t mf_reclog_reader_kind(const struct mf_reclog_reader *reader);
 MF_API int64_t mf_reclog_reader_created_wall_ns(const struct mf_reclog_reader *reader);

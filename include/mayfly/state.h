@@ -56,12 +56,13 @@ struct mf_state;        /* an open store */
 struct mf_state_tx;     /* a transaction, or a snapshot: a transaction that only reads */
 struct mf_state_cursor; /* a walk over a range */
 
-#define MF_STATE_KEY_MAX    4096u       /* bytes; a key has at least one */
-#define MF_STATE_VALUE_MAX  (16u << 20) /* bytes; may be none */
-#define MF_STATE_COMMIT_MAX (63u << 20) /* bytes of one commit: keys, values, 16 for each change   \
-                                         */
-#define MF_STATE_NOTE_MAX 1024u         /* bytes of a commit's note */
-#define MF_STATE_HASH_LEN 32u           /* SHA-256 */
+#define MF_STATE_KEY_MAX   4096u       /* bytes; a key has at least one */
+#define MF_STATE_VALUE_MAX (16u << 20) /* bytes; may be none */
+#define MF_STATE_COMMIT_MAX                                                                        \
+    (63u << 20)                 /* bytes of one commit: keys, values, 16 for each change           \
+                                 */
+#define MF_STATE_NOTE_MAX 1024u /* bytes of a commit's note */
+#define MF_STATE_HASH_LEN 32u   /* SHA-256 */
 #define MF_STATE_ID_LEN   16u
 
 /* Bytes of the caller's: [borrow] for the call. Bytes given to the caller: see each function. */
@@ -176,7 +177,7 @@ struct mf_state_report {
     uint64_t lost_keys_at_least; /* SALVAGE: entries of the checkpoint that were damaged */
     int64_t duration_ns;
     char torn_file[64]; /* name inside the log's directory, empty: none */
-    char damage[256];   /* SALVAGE, checkpoints_bad: a sentence with file and offset */
+    char damage[380];   /* SALVAGE, checkpoints_bad: a sentence with file and offset */
 };
 /* Of the last open, or of the last mf_state_refresh() that started anew. [any-thread] */
 MF_API void mf_state_report(struct mf_state *state, struct mf_state_report *ret_report);
@@ -262,8 +263,8 @@ struct mf_state_result {
  *   MF_EPOISONED   INDETERMINATE when this commit was in the sync that failed, ABORTED when that
  *                  was before; close the store and open it again
  *   -ENOSPC, -ENOMEM, -EIO ...   ABORTED: nothing changed; it can be tried again
- * A transaction without changes and without a note writes nothing: 0, COMMITTED, seq is the one
- * that it saw. [tx-thread] */
+ * A transaction without changes and without a note writes nothing; what it expects is checked, and
+ * seq is that of the state in which it holds. [tx-thread] */
 MF_API MF_MUST_CHECK int mf_state_commit(struct mf_state_tx *tx, struct mf_state_result *ret_result,
                                          struct mf_errinfo *err);
 /* Ends the transaction; nothing happens. NULL is allowed. [tx-thread] */

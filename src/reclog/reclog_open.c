@@ -193,6 +193,7 @@ static int recover(struct mf_reclog *log, struct reclog_scan *scan, struct mf_er
     log->durable_seq = scan->durable_seq;
     bool header_proven = log->durable_seq >= log->header.first_seq;
     bool all_proven = log->durable_seq + 1 == log->next_seq;
+    log->recovery.closed = all_proven;
     log->unproven_from = !header_proven ? 0 : all_proven ? attested.last_end : attested.offset;
     log->unproven_to = log->end;
     return code;

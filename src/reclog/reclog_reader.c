@@ -237,6 +237,11 @@ uint64_t mf_reclog_reader_offset(const struct mf_reclog_reader *reader)
     return reader->header_good ? reader->scan.at : RECLOG_HEADER_LEN;
 }
 
+uint64_t mf_reclog_reader_durable_seq(const struct mf_reclog_reader *reader)
+{
+    return reader->header_good ? reader->scan.durable_seq : 0;
+}
+
 uint32_t mf_reclog_reader_kind(const struct mf_reclog_reader *reader)
 {
     return reader->header_good ? reader->scan.header.kind : 0;

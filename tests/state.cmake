@@ -1,0 +1,3 @@
+# State: atomic commits, the log, checkpoints, recovery.
+set(here "${CMAKE_CURRENT_SOURCE_DIR}")
+mayfly_test(NAME state RUNG unit SOURCES "${here}/unit/state/state_test.c" LINK mf_state)
