@@ -227,8 +227,8 @@ struct mf_cpu_status {
     enum mf_cpu_tier in_burst;  /* the best detector; MF_CPU_EXACT: none while scopes last */
     int signal;                 /* the detector's; 0: none */
     double ticks_per_ns;        /* of the time-stamp counter; 0: the monotonic clock is used */
-    bool switches_seen;         /* the kernel tells us of context switches (rseq): a scope without
-                                   one needs no reading of the CPU clock; else each scope takes two */
+    bool switches_seen;         /* the kernel tells of context switches (rseq), so that a scope
+                                   without one reads no CPU clock; else each scope reads it twice */
     uint64_t threads;           /* that have begun scopes, ended ones included */
     uint64_t threads_unwatched; /* of the living: those that no detector can watch now */
     uint64_t violations;
