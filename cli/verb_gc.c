@@ -2,6 +2,7 @@
  * verb_gc.c -- mayfly gc */
 #include "cli.h"
 #include "flight_operand.h"
+#include "flight_seal.h"
 #include "verbs.h"
 
 #include "base/heap.h"
@@ -45,6 +46,9 @@ static void carry_out(struct cli_context *cli, const struct mf_gc_plan *plan, bo
 {
     for (size_t i = 0; i < plan->count; i++) {
         const struct mf_gc_item *item = &plan->go[i];
+        if (!dry_run) {
+            cli_seal_removed(item->dir);
+        }
         const int rc = dry_run ? 0 : mf_flight_remove(item->dir, &cli->err);
         if (rc == -ENOENT) {
             continue; /* somebody else did */
@@ -153,7 +157,8 @@ const struct cli_verb verb_gc = {
     .summary = "Remove old flights",
     .description =
         "A flight goes when any of the given rules says so. Flights that are being recorded never "
-        "go and do not count. What crashes left behind is cleared away too.",
+        "go and do not count. What crashes left behind is cleared away too. The ledger keeps the "
+        "records of sealed flights, and that they were removed.",
     .options =
         (const struct cli_option[]){
             {.name = "keep",

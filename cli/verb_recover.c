@@ -2,6 +2,7 @@
  * verb_recover.c -- mayfly recover [FLIGHT]... */
 #include "cli.h"
 #include "flight_operand.h"
+#include "flight_seal.h"
 #include "verbs.h"
 
 #include "fmt/json_write.h"
@@ -16,17 +17,11 @@ struct recover {
     int failure; /* the first */
 };
 
-static const char *id_of(const char *dir)
-{
-    const char *slash = strrchr(dir, '/');
-    return slash != NULL ? slash + 1 : dir;
-}
-
 static void tell(struct recover *recover, const char *dir, const struct mf_flight_recovery *what)
 {
     if (recover->cli->json) {
         mf_json_begin_object(&recover->json);
-        mf_json_key_string(&recover->json, "id", id_of(dir));
+        mf_json_key_string(&recover->json, "id", cli_base_name(dir));
         mf_json_key_bool(&recover->json, "was_complete", what->was_complete);
         mf_json_key_uint(&recover->json, "torn_bytes", what->torn_bytes);
         mf_json_key_uint(&recover->json, "corrupt_records", what->corrupt_records);
@@ -35,10 +30,10 @@ static void tell(struct recover *recover, const char *dir, const struct mf_fligh
         return;
     }
     if (what->was_complete) {
-        printf("%s is complete\n", id_of(dir));
+        printf("%s is complete\n", cli_base_name(dir));
         return;
     }
-    printf("recovered %s", id_of(dir));
+    printf("recovered %s", cli_base_name(dir));
     if (what->torn_bytes > 0) {
         printf("; %llu bytes of unfinished records dropped", (unsigned long long)what->torn_bytes);
     }
@@ -62,6 +57,9 @@ static void recover_one(struct recover *recover, const char *dir)
     }
     recover->recovered += !what.was_complete;
     tell(recover, dir, &what);
+    if (!cli_flag(recover->cli, "no-seal")) {
+        cli_seal_late(dir);
+    }
 }
 
 static int recover_dead(struct recover *recover)
@@ -121,12 +119,14 @@ const struct cli_verb verb_recover = {
     .section = "Flights",
     .summary = "Complete flights whose recorder was killed",
     .description =
-        "Without a flight: all that need it. What the recorder had written is kept, the ends of "
+        "Without a flight: all that need it. They are sealed, too. What the recorder had written "
+        "is kept, the ends of "
         "its files are repaired, and totals are added up from them. How the command ended cannot "
         "be known.",
     .options =
         (const struct cli_option[]){
             {.name = "all", .letter = 'a', .kind = CLI_FLAG, .help = "All that need it"},
+            {.name = "no-seal", .kind = CLI_FLAG, .help = "Do not seal them"},
             {.name = NULL},
         },
     .operands =

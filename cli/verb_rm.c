@@ -2,6 +2,7 @@
  * verb_rm.c -- mayfly rm FLIGHT... */
 #include "cli.h"
 #include "flight_operand.h"
+#include "flight_seal.h"
 #include "verbs.h"
 
 #include "base/heap.h"
@@ -13,12 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *id_of(const char *dir)
-{
-    const char *slash = strrchr(dir, '/');
-    return slash != NULL ? slash + 1 : dir;
-}
-
 /* Removes one; what is in the way of it is told, and the others go on. */
 static int remove_one(struct cli_context *cli, const char *dir, struct mf_json *json)
 {
@@ -26,6 +21,7 @@ static int remove_one(struct cli_context *cli, const char *dir, struct mf_json *
     uint64_t bytes = 0;
     int rc = mf_flight_bytes(dir, &bytes, &cli->err);
     if (rc == 0) {
+        cli_seal_removed(dir);
         rc = mf_flight_remove(dir, &cli->err);
     }
     if (rc < 0) {
@@ -34,11 +30,11 @@ static int remove_one(struct cli_context *cli, const char *dir, struct mf_json *
     }
     if (cli->json) {
         mf_json_begin_object(json);
-        mf_json_key_string(json, "id", id_of(dir));
+        mf_json_key_string(json, "id", cli_base_name(dir));
         mf_json_key_uint(json, "freed_bytes", bytes);
         mf_json_end_object(json);
     } else {
-        printf("removed %s, %s\n", id_of(dir), mf_format_size(text, bytes));
+        printf("removed %s, %s\n", cli_base_name(dir), mf_format_size(text, bytes));
     }
     return 0;
 }
@@ -94,7 +90,8 @@ const struct cli_verb verb_rm = {
     .section = "Flights",
     .summary = "Remove flights",
     .description = "A flight that is being recorded is not removed. When one of several cannot be "
-                   "found, none is removed.",
+                   "found, none is removed. The ledger keeps the record of a sealed flight, and "
+                   "that it was removed.",
     .operands =
         (const struct cli_operand[]){
             {.name = "FLIGHT", .repeated = true, .help = CLI_FLIGHT_HELP},

@@ -91,6 +91,15 @@ static void say_output(struct mf_buffer *out, const struct mf_flight_info *info)
     }
 }
 
+static void say_seal(struct mf_buffer *out, const struct mf_flight_info *info)
+{
+    if (info->seal_problem != NULL) {
+        mf_buffer_puts(out, "mayfly: not sealed: ");
+        mf_terminal_escape(out, info->seal_problem, strlen(info->seal_problem));
+        mf_buffer_puts(out, "; `mayfly seal` makes up for it\n");
+    }
+}
+
 static void say_words(struct mf_buffer *out, const struct mf_flight_info *info,
                       const struct history *history)
 {
@@ -123,6 +132,7 @@ static void say_words(struct mf_buffer *out, const struct mf_flight_info *info,
         mf_terminal_escape(out, history->failed_reason, strlen(history->failed_reason));
         mf_buffer_putc(out, '\n');
     }
+    say_seal(out, info);
     mf_buffer_printf(out, "mayfly: flight %s\n", info->id);
 }
 
@@ -149,6 +159,13 @@ static void say_json(struct mf_buffer *out, const struct mf_flight_info *info,
     mf_json_key_uint(&json, "processes", totals->processes);
     mf_json_key_uint(&json, "processes_left", totals->processes_left);
     mf_json_key_uint(&json, "lost_events", totals->lost_events);
+    mf_json_key_bool(&json, "sealed", info->seal_root[0] != '\0');
+    if (info->seal_root[0] != '\0') {
+        mf_json_key_string(&json, "seal_root", info->seal_root);
+    }
+    if (info->seal_problem != NULL) {
+        mf_json_key_string(&json, "seal_problem", info->seal_problem);
+    }
     mf_json_key(&json, "history");
     mf_json_begin_object(&json);
     mf_json_key_uint(&json, "flights", history->flights);
@@ -227,6 +244,8 @@ static int record(struct cli_context *cli, const char *home, const char *const *
     options.rung_max = rungs[cli_choice(cli, "rung")];
     options.leftover = (enum mf_leftover)cli_choice(cli, "leftover");
     options.merge_streams = cli_flag(cli, "merge");
+    options.no_seal = cli_flag(cli, "no-seal");
+    options.seal_wait_ns = cli_int(cli, "seal-wait");
     return mf_flight_run(&options, ret_info, &cli->err);
 }
 
@@ -336,6 +355,16 @@ static const struct cli_option options[] = {
      .choices = "auto|full|events|cgroup|proc",
      .default_text = "auto",
      .help = "Do not climb the ladder of accounting beyond this"},
+    {.name = "no-seal",
+     .kind = CLI_FLAG,
+     .help = "Do not commit the root over its files to the ledger; `mayfly seal` can do it later"},
+    {.name = "seal-wait",
+     .kind = CLI_DURATION,
+     .metavar = "TIME",
+     .default_text = "2s",
+     .min = 1000000,
+     .max = 86400000000000,
+     .help = "How long to wait for the ledger while other runs write to it"},
     {.name = "summary",
      .kind = CLI_FILE,
      .metavar = "FILE",
@@ -365,7 +394,8 @@ const struct cli_verb verb_run = {
     .description =
         "Runs COMMAND as it would run without mayfly: terminal, streams, signals, environment and "
         "exit code are its own. Meanwhile every process that it starts is accounted, output and "
-        "events are kept, and at the end a short summary goes to standard error.\n\n"
+        "events are kept; at the end the flight is sealed (`mayfly verify`) and a short summary "
+        "goes to standard error.\n\n"
         "The exit code is the command's; a command that a signal ended ends mayfly by the same "
         "signal. 124: the timeout; 125: mayfly itself failed and nothing was started; 126: the "
         "command cannot be executed; 127: it was not found.\n\n"

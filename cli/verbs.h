@@ -15,6 +15,8 @@
     X(compare)                                                                                     \
     X(report)                                                                                      \
     X(recover)                                                                                     \
+    X(seal)                                                                                        \
+    X(verify)                                                                                      \
     X(rm)                                                                                          \
     X(gc)                                                                                          \
     X(metrics)                                                                                     \

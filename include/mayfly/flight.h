@@ -164,6 +164,10 @@ struct mf_flight_info {
     char *busiest_comm; /* process with the most CPU time, and that time */
     uint64_t busiest_cpu_ns;
     struct mf_flight_totals totals;
+
+    /* Only as mf_flight_run() returns it; see seal.h. */
+    char seal_root[65]; /* hexadecimal; "": not sealed */
+    char *seal_problem; /* why it could not be; NULL: it was not to be, or it is */
 };
 
 /* Reads flight.json of a flight directory and looks whether its recorder lives. *ret_info is the
@@ -378,11 +382,13 @@ struct mf_flight_options {
     int64_t kill_after_ns;       /* from TERM to KILL; 0: 5 s */
     int64_t grace_ns;            /* wait for output that background processes hold; 0: 1 s */
     int64_t hang_after_ns; /* no CPU and no output for this long is an event; 0: 30 s; -1: never */
+    int64_t seal_wait_ns;  /* for the ledger while others write to it; 0: 2 s */
     uint64_t output_limit_bytes;  /* kept of the output, head and tail; 0: 1 GiB */
     uint64_t memory_max_bytes;    /* limit for the tree; 0: none */
     enum mf_flight_rung rung_max; /* the ladder is not climbed beyond */
     enum mf_leftover leftover;    /* what becomes of processes that outlive the command */
     bool merge_streams;           /* both through one pipe: their order is kept, not their names */
+    bool no_seal;                 /* leave it without a seal */
     uint64_t reserved[8];         /* zero */
 };
 #define MF_FLIGHT_OPTIONS_INIT                                                                     \

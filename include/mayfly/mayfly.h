@@ -11,6 +11,7 @@
 #include <mayfly/metrics.h>
 #include <mayfly/proof.h>
 #include <mayfly/reclog.h>
+#include <mayfly/seal.h>
 #include <mayfly/state.h>
 
 #endif

@@ -418,5 +418,6 @@ void mf_flight_info_free(struct mf_flight_info *info)
     mf_free(info->memory_peak_source);
     mf_free(info->largest_comm);
     mf_free(info->busiest_comm);
+    mf_free(info->seal_problem);
     mf_free(info);
 }

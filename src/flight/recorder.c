@@ -20,8 +20,8 @@
  * messages, events of the command, the tick. process_table.c knows the processes, sampler.c what
  * they use, series.c keeps the time series, event_writer.c the events; pump.c passes the output on
  * and output_writer.c keeps it. Here, at the end: the last messages, the last sample, the verdict
- * (outcome.c), flight.json. Whatever cannot be kept is counted and the command goes on: nothing
- * that fails after its start may reach it.
+ * (outcome.c), flight.json, the seal (recorder_seal.c). Whatever cannot be kept is counted and the
+ * command goes on: nothing that fails after its start may reach it.
  *
  * Recovery. After SIGKILL what was written is in the page cache: output to the last read, events to
  * the last tenth of a second. Syncs are a matter of flight_sync.c alone.
@@ -74,6 +74,7 @@ static int check_options(const struct mf_flight_options *given, struct mf_flight
     options->interval_ns = or_default(options->interval_ns, 100 * MF_NS_PER_MS);
     options->kill_after_ns = or_default(options->kill_after_ns, 5 * MF_NS_PER_SECOND);
     options->grace_ns = or_default(options->grace_ns, 1 * MF_NS_PER_SECOND);
+    options->seal_wait_ns = or_default(options->seal_wait_ns, 2 * MF_NS_PER_SECOND);
     options->hang_after_ns = or_default(options->hang_after_ns, 30 * MF_NS_PER_SECOND);
     if (options->output_limit_bytes == 0) {
         options->output_limit_bytes = 1U << 30;
@@ -82,8 +83,8 @@ static int check_options(const struct mf_flight_options *given, struct mf_flight
         return mf_fail(err, MF_EVALUE, "the sampling interval must be from 10 ms to 60 s");
     }
     if (options->timeout_ns < 0 || options->kill_after_ns < 0 || options->grace_ns < 0 ||
-        options->rung_max < MF_RUNG_PROC || options->rung_max > MF_RUNG_FULL ||
-        options->leftover > MF_LEFTOVER_KILL) {
+        options->seal_wait_ns < 0 || options->rung_max < MF_RUNG_PROC ||
+        options->rung_max > MF_RUNG_FULL || options->leftover > MF_LEFTOVER_KILL) {
         return mf_fail(err, MF_EVALUE, "an option of the flight is out of its range");
     }
     return 0;
@@ -315,16 +316,6 @@ static void pass_on(void *context)
     }
 }
 
-static void sync_flight(void *context)
-{
-    const struct mf_recorder *recorder = context;
-    for (int number = 0; number <= 2; number++) {
-        int descriptor = number; /* nobody shall wait for us to let go of them */
-        mf_fd_close(&descriptor);
-    }
-    mf__flight_sync_now(recorder->dir);
-}
-
 static void leave_behind(struct mf_recorder *recorder)
 {
     struct left_behind left = {.count = 0};
@@ -342,9 +333,6 @@ static void leave_behind(struct mf_recorder *recorder)
             kept[kept_count++] = recorder->child.monitor; /* the session lives as long */
         }
         (void)mf_process_leave_behind(kept, kept_count, pass_on, &left);
-    }
-    if (mf_process_leave_behind(NULL, 0, sync_flight, recorder) < 0) {
-        mf__flight_sync_now(recorder->dir);
     }
 }
 
@@ -501,6 +489,7 @@ static int run(struct mf_recorder *recorder, struct mf_errinfo *err)
     }
     ret = finish(recorder, err);
     leave_behind(recorder);
+    mf__recorder_seal(recorder);
     return ret;
 }
 

@@ -135,6 +135,8 @@ bool mf__recorder_drain(struct mf_recorder *recorder); /* true when some were of
 void mf__recorder_reap(struct mf_recorder *recorder);
 void mf__recorder_look_for_oom(struct mf_recorder *recorder);
 void mf__recorder_check_limit(struct mf_recorder *recorder); /* of the output */
+/* recorder_seal.c: syncs and seals what is closed now; the answer goes into the info. */
+void mf__recorder_seal(struct mf_recorder *recorder);
 /* recorder_terminal.c */
 void mf__terminal_enter(struct mf_recorder *recorder); /* raw mode, when we are in the foreground */
 void mf__terminal_leave(struct mf_recorder *recorder);

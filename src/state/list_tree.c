@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * list_tree.c -- see list_tree.h. */
+#include "state/list_tree.h"
+#include "tree.h"
+
+#include "base/heap.h"
+
+#include <mayfly/error.h>
+
+struct mf_list_tree {
+    struct mf_tree_builder builder;
+    struct mf_tree tree; /* after the end */
+};
+
+struct mf_list_tree *mf_list_tree_new(void)
+{
+    return mf_calloc(1, sizeof(struct mf_list_tree));
+}
+
+int mf_list_tree_add(struct mf_list_tree *tree, const void *name, size_t name_len,
+                     const void *value, size_t value_len)
+{
+    return mf__tree_build_add(&tree->builder, name, name_len, value, value_len);
+}
+
+void mf_list_tree_root(struct mf_list_tree *tree, uint8_t ret_root[32])
+{
+    if (tree->tree.root == NULL) {
+        tree->tree = mf__tree_build_end(&tree->builder);
+    }
+    mf__tree_root(&tree->tree, ret_root);
+}
+
+void mf_list_tree_free(struct mf_list_tree *tree)
+{
+    if (tree != NULL) {
+        mf__tree_build_abort(&tree->builder);
+        mf__tree_release(&tree->tree);
+        mf_free(tree);
+    }
+}

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+# Seals: what is recorded is sealed, and whatever is done to a flight afterwards is found.
+. "${MAYFLY_SOURCE_DIR:?}/tests/lib/expect.sh" || exit 1
+export MAYFLY_HOME=$scratch/home
+flights=$MAYFLY_HOME/flights
+expect 7 "$MAYFLY" run -q --name one -- sh -c 'seq 1 3000; echo wrong >&2; exit 7'
+expect 0 "$MAYFLY" run -q --name two -- echo another
+one=$(echo "$flights"/*-one-*)
+two=$(echo "$flights"/*-two-*)
+
+# What was recorded is what was sealed.
+expect 0 "$MAYFLY" verify one two
+stdout_has "$(basename "$one"): as sealed"
+expect 0 "$MAYFLY" verify --all
+stdout_has '2 as sealed, 0 not, 0 not sealed, 0 removed'
+expect 0 "$MAYFLY" verify --all --quiet
+stdout_is '2 as sealed, 0 not, 0 not sealed, 0 removed'
+expect 0 "$MAYFLY" seal one
+stdout_has 'is sealed already'
+
+# Everything below works on a copy, which is put back.
+cp -a "$one" "$scratch/kept"
+put_back() {
+    rm -rf "$one"
+    cp -a "$scratch/kept" "$one"
+}
+tampered() { # WHAT TEXT: verify says no, and says this
+    local before=$failures
+    expect 1 "$MAYFLY" verify "${one##*/}"
+    stdout_has "$2"
+    [ "$failures" -eq "$before" ] || echo "  ($1)"
+    put_back
+}
+
+# A flipped bit in the first, a middle and the last byte of each file that has any.
+flip() { # FILE OFFSET
+    local byte
+    byte=$(od -An -tu1 -j "$2" -N1 "$1")
+    printf "\\$(printf %o $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+while read -r file; do
+    size=$(stat -c %s "$one/$file")
+    [ "$size" -gt 0 ] || continue
+    for offset in 0 $((size / 2)) $((size - 1)); do
+        flip "$one/$file" "$offset"
+        tampered "bit of $file at $offset" "$file: "
+    done
+done < <(cd "$one" && find . -type f -printf '%P\n')
+
+# The place is named to the block.
+flip "$one/output.log" 9000
+expect 1 "$MAYFLY" verify one
+stdout_has 'output.log: changed within the bytes 8192 to 12287'
+put_back
+
+truncate -s -1 "$one/output.log"
+tampered truncated 'output.log: '
+truncate -s 0 "$one/events.log"
+tampered emptied 'events.log: 0 of its '
+echo more >>"$one/output.log"
+tampered longer 'output.log: 5 bytes were added to its '
+rm "$one/metrics/metrics.archive"
+tampered missing 'metrics/metrics.archive: is gone'
+echo new >"$one/metrics/new"
+tampered added 'metrics/new: was not there'
+mkdir "$one/empty"
+tampered 'a directory added' 'empty: was not there (a directory)'
+ln -s /etc/passwd "$one/link"
+tampered 'a link added' 'link: was not there (no file)'
+mv "$one/output.log" "$one/output.log.old"
+ln -s output.log.old "$one/output.log"
+tampered 'a link in its place' 'output.log: something that is no file is in its place'
+mv "$one/output.log" "$one/output.tail0"
+tampered 'a renamed file' 'output.tail0: was not there'
+rm "$one/seal.json"
+tampered 'no list' 'seal.json: is gone'
+rm "$one/seal.json"
+flip "$one/output.log" 100
+tampered 'no list, and another byte' 'what has changed cannot be told'
+echo ' ' >>"$one/seal.json"
+tampered 'a blank in the list' 'seal.json: changed, but its list of files is the one of the seal'
+flip "$one/output.log" 100
+sum=$(sha256sum <"$one/output.log" | cut -c1-64)
+old=$(sha256sum <"$scratch/kept/output.log" | cut -c1-64)
+sed -i "s/$old/$sum/" "$one/seal.json"
+tampered 'a list to match' 'seal.json'
+rm "$one/flight.json"
+tampered 'no description' 'flight.json: is gone'
+flip "$two/output.log" 70
+expect 1 "$MAYFLY" verify --all --quiet
+stdout_has '1 as sealed, 1 not'
+flip "$two/output.log" 70
+
+# Two flights that have changed places.
+mv "$one" "$flights/other" && mv "$two" "$one" && mv "$flights/other" "$two"
+expect 1 "$MAYFLY" verify --all
+stdout_has "this is the flight $(basename "$two") under the name of $(basename "$one")"
+stdout_has '0 as sealed, 2 not'
+mv "$one" "$flights/other" && mv "$two" "$one" && mv "$flights/other" "$two"
+expect 0 "$MAYFLY" verify --all
+
+# A sealed flight that has changed is not sealed again.
+flip "$one/output.log" 100
+expect 65 "$MAYFLY" seal one
+stderr_has 'was sealed and is not what it was then'
+put_back
+expect 0 "$MAYFLY" verify one
+
+# A copy elsewhere, against a root that was noted.
+root=$("$MAYFLY" verify one --json | sed -n 's/.*"root": "\(.*\)".*/\1/p')
+mkdir "$scratch/elsewhere"
+cp -a "$one" "$scratch/elsewhere/evidence"
+MAYFLY_HOME=$scratch/nothing expect 0 "$MAYFLY" verify --root "$root" "$scratch/elsewhere/evidence"
+flip "$scratch/elsewhere/evidence/events.log" 100
+MAYFLY_HOME=$scratch/nothing expect 1 "$MAYFLY" verify --root "$root" "$scratch/elsewhere/evidence"
+stdout_has 'events.log: changed within the bytes 0 to '
+MAYFLY_HOME=$scratch/nothing expect 1 "$MAYFLY" verify "$scratch/elsewhere/evidence"
+stdout_has 'not sealed'
+expect 64 "$MAYFLY" verify --root abc one
+
+# Removed as it should be, and not.
+expect 0 "$MAYFLY" rm two
+expect 0 "$MAYFLY" verify --all
+stdout_has 'removed by mayfly'
+rm -rf "$one"
+expect 1 "$MAYFLY" verify --all --quiet
+stdout_has 'GONE: it was sealed'
+finish
