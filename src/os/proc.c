@@ -6,7 +6,7 @@
  * ESRCH, or it returns nothing (smaps_rollup of a process without memory). The first two are -ESRCH
  * to the caller; the third is MF_ESYNTAX, which callers treat as "no figure now".
  */
-#include "os/proc.h"
+#include "proc_private.h"
 
 #include "base/heap.h"
 #include "os/clock.h"
@@ -24,16 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum kept { KEPT_STAT, KEPT_IO, KEPT_THREAD_IO, KEPT_SCHEDSTAT, KEPT_FILES };
-
-struct mf_proc {
-    int directory;
-    bool keep;
-    int files[KEPT_FILES]; /* -1: not open */
-    char names[KEPT_FILES][32];
-};
-
-static int gone(int error)
+int mf__proc_gone(int error)
 {
     return error == ENOENT ? -ESRCH : -error;
 }
@@ -46,7 +37,9 @@ int mf_proc_open(int32_t pid, bool keep, struct mf_proc **ret_proc)
     if (proc == NULL) {
         return -ENOMEM;
     }
+    proc->pid = pid;
     proc->keep = keep;
+    proc->tasks = -1;
     for (int i = 0; i < KEPT_FILES; i++) {
         proc->files[i] = -1;
     }
@@ -56,7 +49,7 @@ int mf_proc_open(int32_t pid, bool keep, struct mf_proc **ret_proc)
     snprintf(proc->names[KEPT_SCHEDSTAT], sizeof proc->names[0], "schedstat");
     proc->directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (proc->directory < 0) {
-        const int ret = gone(errno);
+        const int ret = mf__proc_gone(errno);
         mf_free(proc);
         return ret;
     }
@@ -74,12 +67,14 @@ void mf_proc_close(struct mf_proc *proc)
             close(proc->files[i]);
         }
     }
+    if (proc->tasks >= 0) {
+        close(proc->tasks);
+    }
     close(proc->directory);
     mf_free(proc);
 }
 
-/* Reads from offset 0 until `capacity` or the end: /proc files may come in pieces of a page. */
-static int read_from_start(int file, char *text, size_t capacity, size_t *ret_len)
+int mf__proc_read_from_start(int file, char *text, size_t capacity, size_t *ret_len)
 {
     size_t len = 0;
     while (len < capacity) {
@@ -88,7 +83,7 @@ static int read_from_start(int file, char *text, size_t capacity, size_t *ret_le
             continue;
         }
         if (n < 0) {
-            return gone(errno);
+            return mf__proc_gone(errno);
         }
         if (n == 0) {
             break;
@@ -99,12 +94,11 @@ static int read_from_start(int file, char *text, size_t capacity, size_t *ret_le
     return 0;
 }
 
-/* One pread is enough for the short files: they are made whole on the first. */
-static int read_once(int file, char *text, size_t capacity, size_t *ret_len)
+int mf__proc_read_once(int file, char *text, size_t capacity, size_t *ret_len)
 {
     const ssize_t n = pread(file, text, capacity, 0);
     if (n < 0) {
-        return gone(errno);
+        return mf__proc_gone(errno);
     }
     *ret_len = (size_t)n;
     return 0;
@@ -115,24 +109,24 @@ static int read_name(struct mf_proc *proc, const char *name, char *text, size_t 
 {
     const int file = openat(proc->directory, name, O_RDONLY | O_CLOEXEC);
     if (file < 0) {
-        return gone(errno);
+        return mf__proc_gone(errno);
     }
-    const int ret = read_from_start(file, text, capacity, ret_len);
+    const int ret = mf__proc_read_from_start(file, text, capacity, ret_len);
     close(file);
     return ret;
 }
 
-static int read_kept(struct mf_proc *proc, enum kept which, char *text, size_t capacity,
+static int read_kept(struct mf_proc *proc, enum mf_proc_kept which, char *text, size_t capacity,
                      size_t *ret_len)
 {
     int file = proc->files[which];
     if (file < 0) {
         file = openat(proc->directory, proc->names[which], O_RDONLY | O_CLOEXEC);
         if (file < 0) {
-            return gone(errno);
+            return mf__proc_gone(errno);
         }
     }
-    const int ret = read_once(file, text, capacity, ret_len);
+    const int ret = mf__proc_read_once(file, text, capacity, ret_len);
     if (proc->keep) {
         proc->files[which] = file;
     } else {
@@ -189,7 +183,7 @@ int mf_proc_read_pss(struct mf_proc *proc, uint64_t *ret_bytes)
     return ret < 0 ? ret : mf_proc_parse_pss(text, len, ret_bytes);
 }
 
-static bool is_number(const char *name)
+bool mf__proc_is_number(const char *name)
 {
     return name[0] >= '1' && name[0] <= '9' && name[strspn(name, "0123456789")] == '\0';
 }
@@ -199,7 +193,7 @@ int mf_proc_read_switches(struct mf_proc *proc, unsigned threads_max, uint64_t *
 {
     const int directory = openat(proc->directory, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0) {
-        return gone(errno);
+        return mf__proc_gone(errno);
     }
     DIR *tasks = fdopendir(directory);
     if (tasks == NULL) {
@@ -211,7 +205,7 @@ int mf_proc_read_switches(struct mf_proc *proc, unsigned threads_max, uint64_t *
     uint64_t involuntary = 0;
     unsigned threads = 0;
     for (struct dirent *entry; threads < threads_max && (entry = readdir(tasks)) != NULL;) {
-        if (!is_number(entry->d_name)) {
+        if (!mf__proc_is_number(entry->d_name)) {
             continue;
         }
         char name[sizeof entry->d_name + 16];
@@ -241,7 +235,7 @@ int mf_proc_read_descriptors(struct mf_proc *proc, uint64_t *ret_count)
      */
     struct stat info;
     if (fstatat(proc->directory, "fd", &info, 0) != 0) {
-        return gone(errno);
+        return mf__proc_gone(errno);
     }
     if (info.st_size <= 0) {
         return MF_EUNSUPPORTED;
@@ -273,7 +267,7 @@ int mf_proc_each(int (*visit)(void *context, int32_t pid), void *context)
     }
     int ret = 0;
     for (struct dirent *entry; ret == 0 && (entry = readdir(directory)) != NULL;) {
-        if (is_number(entry->d_name)) {
+        if (mf__proc_is_number(entry->d_name)) {
             ret = visit(context, (int32_t)strtol(entry->d_name, NULL, 10));
         }
     }
@@ -287,7 +281,7 @@ static int each_in_children(const char *path, int (*visit)(void *context, int32_
 {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        return errno == ENOENT ? MF_EUNSUPPORTED : gone(errno);
+        return errno == ENOENT ? MF_EUNSUPPORTED : mf__proc_gone(errno);
     }
     int ret = 0;
     int pid = 0;
@@ -312,11 +306,11 @@ int mf_proc_each_child(int32_t pid, int (*visit)(void *context, int32_t pid), vo
     snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
     DIR *tasks = opendir(path);
     if (tasks == NULL) {
-        return gone(errno);
+        return mf__proc_gone(errno);
     }
     int ret = 0;
     for (struct dirent *entry; ret == 0 && (entry = readdir(tasks)) != NULL;) {
-        if (!is_number(entry->d_name)) {
+        if (!mf__proc_is_number(entry->d_name)) {
             continue;
         }
         char children[sizeof path + sizeof entry->d_name + 16];
@@ -341,7 +335,7 @@ int mf_proc_read_text(const char *path, char *text, size_t capacity, size_t *ret
         return -errno;
     }
     size_t len = 0;
-    const int ret = read_from_start(file, text, capacity - 1, &len);
+    const int ret = mf__proc_read_from_start(file, text, capacity - 1, &len);
     close(file);
     if (ret == 0) {
         text[len] = '\0';

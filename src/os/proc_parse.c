@@ -140,6 +140,18 @@ int mf_proc_parse_io(const char *text, size_t len, struct mf_proc_io *ret_io)
     return 0;
 }
 
+/* The kernel writes a newline in a name as \n and a backslash twice. */
+static void copy_name(struct scan scan, char comm[MF_PROC_COMM_LEN])
+{
+    size_t len = 0;
+    for (const char *c = scan.at + (scan.at < scan.end && *scan.at == '\t'); c < scan.end && len < MF_PROC_COMM_LEN - 1; c++) {
+        const bool escaped = *c == '\\' && c + 1 < scan.end && (c[1] == 'n' || c[1] == '\\');
+        c += escaped;
+        comm[len++] = escaped && *c == 'n' ? '\n' : *c;
+    }
+    comm[len] = '\0';
+}
+
 int mf_proc_parse_status(const char *text, size_t len, struct mf_proc_status *ret_status)
 {
     struct mf_proc_status status = {0};
@@ -151,6 +163,10 @@ int mf_proc_parse_status(const char *text, size_t len, struct mf_proc_status *re
         !keyed_number(text, len, "voluntary_ctxt_switches", ':', &status.switches_voluntary) ||
         !keyed_number(text, len, "nonvoluntary_ctxt_switches", ':', &status.switches_involuntary)) {
         return MF_ESYNTAX;
+    }
+    struct scan name;
+    if (find_line(text, len, "Name", ':', &name)) {
+        copy_name(name, status.comm);
     }
     status.thread_group = (int32_t)group;
     status.uid = (uint32_t)uid;

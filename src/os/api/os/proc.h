@@ -45,6 +45,7 @@ struct mf_proc_io {
 };
 
 struct mf_proc_status {
+    char comm[MF_PROC_COMM_LEN]; /* any bytes but NUL */
     int32_t thread_group;
     uint32_t uid;
     uint64_t rss_peak_bytes;     /* VmHWM; MF_PROC_UNKNOWN for kernel threads and zombies */
@@ -96,6 +97,34 @@ int mf_proc_read_descriptors(struct mf_proc *proc, uint64_t *ret_count);
 int mf_proc_read_args(struct mf_proc *proc, char *bytes, size_t capacity, size_t *ret_len);
 /* Where it sleeps in the kernel: a function's name, or "0". NUL-terminated. */
 int mf_proc_read_wchan(struct mf_proc *proc, char *text, size_t capacity);
+
+/* ---- threads ----
+ * A thread is read through its process's directory, so that a tid that was used again in another
+ * process is never read. A file that is held open (mf_proc_thread_open) is of that one thread for
+ * ever: reads say -ESRCH once it has ended. */
+
+/* Number of threads, without listing them; -ESRCH when the process is gone. */
+int mf_proc_count_threads(struct mf_proc *proc, uint32_t *ret_count);
+/* CPU time of all its threads, ended ones included, exact; by the process's own CPU clock, which
+ * needs no permission. -ESRCH, also when the pid is another process's by now. */
+int mf_proc_read_cpu(struct mf_proc *proc, uint64_t *ret_ns);
+/* Calls visit for each thread; stops at non-zero and returns it. */
+int mf_proc_each_thread(struct mf_proc *proc, int (*visit)(void *context, int32_t tid),
+                        void *context);
+/* Opens the thread's schedstat and returns the descriptor, the caller's; or -ESRCH, -errno. */
+int mf_proc_thread_open(struct mf_proc *proc, int32_t tid);
+/* By the descriptor, or opened for this once where it is negative. */
+int mf_proc_thread_read_schedstat(struct mf_proc *proc, int32_t tid, int descriptor,
+                                  struct mf_proc_schedstat *ret_schedstat);
+int mf_proc_thread_read_stat(struct mf_proc *proc, int32_t tid, struct mf_proc_stat *ret_stat);
+int mf_proc_thread_read_status(struct mf_proc *proc, int32_t tid,
+                               struct mf_proc_status *ret_status);
+/* Any bytes but NUL, NUL-terminated. */
+int mf_proc_thread_read_comm(struct mf_proc *proc, int32_t tid, char comm[MF_PROC_COMM_LEN]);
+/* Another file of it as text ("stack", "syscall", "wchan"), without the newline at its end,
+ * NUL-terminated; -EACCES, -EPERM where not permitted. */
+int mf_proc_thread_read_text(struct mf_proc *proc, int32_t tid, const char *name, char *text,
+                             size_t capacity);
 
 /* Calls visit for each process of the machine that this one can see; stops at non-zero and returns
  * it. */
