@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NS_PER_MS       INT64_C(1000000)
-#define WITHIN_NS_MIN   (1 * NS_PER_MS)
-#define WITHIN_NS_MAX   (3600 * 1000 * NS_PER_MS)
-#define PART_LEN        128
+#define NS_PER_MS     INT64_C(1000000)
+#define WITHIN_NS_MIN (1 * NS_PER_MS)
+#define WITHIN_NS_MAX (3600 * 1000 * NS_PER_MS)
+#define PART_LEN      128
 
 const char *mf_watch_action_name(enum mf_watch_action action)
 {
@@ -65,6 +65,14 @@ static int parse_setting(const char *text, struct mf_watch_budget *budget, struc
             return mf_fail(err, MF_EVALUE, "a pattern of thread names has 1 to %zu bytes: '%.80s'",
                            sizeof budget->pattern - 1, text + 7);
         }
+        size_t backslashes = 0;
+        while (backslashes < len && text[7 + len - 1 - backslashes] == '\\') {
+            backslashes++;
+        }
+        if (backslashes % 2 == 1) {
+            return mf_fail(err, MF_EVALUE, "a pattern cannot end with a backslash: '%.80s'",
+                           text + 7);
+        }
         memcpy(budget->pattern, text + 7, len + 1);
         return 0;
     }
@@ -86,8 +94,7 @@ static int check(const struct mf_watch_budget *budget, struct mf_errinfo *err)
 {
     if (budget->limit_ns <= 0 || budget->within_ns < WITHIN_NS_MIN ||
         budget->within_ns > WITHIN_NS_MAX) {
-        return mf_fail(err, MF_EVALUE,
-                       "a budget is more than 0 of CPU time within 1 ms to 1 h");
+        return mf_fail(err, MF_EVALUE, "a budget is more than 0 of CPU time within 1 ms to 1 h");
     }
     if (!budget->together && budget->limit_ns >= budget->within_ns) {
         return mf_fail(err, MF_EVALUE,
@@ -126,9 +133,12 @@ static void write_time(int64_t ns, struct mf_buffer *out)
     static const struct {
         int64_t ns;
         const char *unit;
-    } units[] = {{3600 * 1000 * NS_PER_MS, "h"}, {60 * 1000 * NS_PER_MS, "m"},
-                 {1000 * NS_PER_MS, "s"},        {NS_PER_MS, "ms"},
-                 {1000, "us"},                   {1, "ns"}};
+    } units[] = {{3600 * 1000 * NS_PER_MS, "h"},
+                 {60 * 1000 * NS_PER_MS, "m"},
+                 {1000 * NS_PER_MS, "s"},
+                 {NS_PER_MS, "ms"},
+                 {1000, "us"},
+                 {1, "ns"}};
     size_t i = 0;
     while (ns % units[i].ns != 0) {
         i++;

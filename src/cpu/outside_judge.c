@@ -19,18 +19,18 @@
 #include <fnmatch.h>
 #include <string.h>
 
-#define TICKS_PER_WINDOW 50 /* looks at what is about to exceed a budget, at most */
-#define TICK_NS_MIN      (1 * MF_NS_PER_MS)
+#define LOOKS_PER_WINDOW 50 /* looks at what is about to exceed a budget, at most */
 
 static bool matches(const struct mf_watch_budget *budget, const char *comm)
 {
     return budget->pattern[0] == '\0' || fnmatch(budget->pattern, comm, 0) == 0;
 }
 
-static int64_t tick_of(const struct mf_watch_budget *budget)
+/* The counters themselves move once in a clock tick. */
+static int64_t pause_of(const struct mf_watch *watch, const struct mf_watch_budget *budget)
 {
-    const int64_t tick_ns = budget->within_ns / TICKS_PER_WINDOW;
-    return tick_ns > TICK_NS_MIN ? tick_ns : TICK_NS_MIN;
+    const int64_t pause_ns = budget->within_ns / LOOKS_PER_WINDOW;
+    return pause_ns > watch->tick_ns ? pause_ns : watch->tick_ns;
 }
 
 /* ---- telling ------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ static void decide(struct mf_watch *watch, struct watch_subject *subject,
     const struct mf_watch_budget *budget = &watch->budgets[subject->budget];
     if (!subject->over && verdict->exceeded) {
         begin(watch, subject, violation, verdict, counter_ns, t_ns);
-    } else if (subject->over && verdict->most_ns <= (uint64_t)budget->limit_ns) {
+    } else if (subject->over && verdict->seen_ns <= (uint64_t)budget->limit_ns) {
         end(watch, subject, violation, counter_ns, t_ns);
     }
     if (subject->over) {
@@ -95,7 +95,7 @@ static void decide(struct mf_watch *watch, struct watch_subject *subject,
         return;
     }
     const int64_t due_ns = mf__window_due_ns(&subject->window, verdict, t_ns, parallel);
-    const int64_t next_ns = t_ns + tick_of(budget);
+    const int64_t next_ns = t_ns + pause_of(watch, budget);
     subject->due_ns = due_ns > next_ns ? due_ns : next_ns;
 }
 
@@ -109,7 +109,7 @@ static struct mf_watch_violation of_thread(const struct watch_thread *thread)
         .pid = thread->process->pid,
         .tid = thread->tid,
         .comm = thread->comm,
-        .proc = thread->process->gone || thread->gone ? NULL : thread->process->handle,
+        .proc = thread->process->gone ? NULL : thread->process->handle,
     };
 }
 
@@ -133,8 +133,8 @@ static void add_subject(struct mf_watch *watch, struct watch_thread *thread, uns
     const bool is_new = !thread->opened && thread->figures.cpu_ns == 0;
     subject->budget = budget;
     mf__window_open(&subject->window, watch->budgets[budget].limit_ns,
-                    watch->budgets[budget].within_ns,
-                    is_new ? thread->born_ns : thread->seen_ns, thread->figures.cpu_ns);
+                    watch->budgets[budget].within_ns, is_new ? thread->born_ns : thread->seen_ns,
+                    thread->figures.cpu_ns, is_new && !thread->rebase ? 0 : watch->stale_ns);
     subject->due_ns = subject->window.points[0].t_ns + watch->budgets[budget].limit_ns;
     subject->next = thread->subjects;
     thread->subjects = subject;
@@ -147,7 +147,8 @@ void mf__watch_match(struct mf_watch *watch, struct watch_thread *thread)
         while (*link != NULL && (*link)->budget != i) {
             link = &(*link)->next;
         }
-        const bool wanted = !watch->budgets[i].together && matches(&watch->budgets[i], thread->comm);
+        const bool wanted =
+            !watch->budgets[i].together && matches(&watch->budgets[i], thread->comm);
         if (wanted && *link == NULL) {
             add_subject(watch, thread, i);
         } else if (!wanted && *link != NULL) {
@@ -171,7 +172,7 @@ void mf__watch_judge(struct mf_watch *watch, struct watch_thread *thread, int64_
         struct mf_window_verdict verdict;
         struct mf_watch_violation violation = of_thread(thread);
         char comm[MF_PROC_COMM_LEN];
-        mf__window_add(&s->window, from_ns, until_ns, thread->figures.cpu_ns, 1, watch->blur_ns,
+        mf__window_add(&s->window, from_ns, until_ns, thread->figures.cpu_ns, 1, watch->stale_ns,
                        &verdict);
         verdict.exceeded =
             verdict.exceeded &&
@@ -189,9 +190,9 @@ void mf__watch_judge_record(struct mf_watch *watch, struct watch_thread *thread,
         struct mf_window_verdict verdict;
         struct mf_watch_violation violation = of_thread(thread);
         violation.thread_ended = true;
-        mf__window_open(&s->window, s->window.limit_ns, s->window.within_ns, 0, 0);
+        mf__window_open(&s->window, s->window.limit_ns, s->window.within_ns, 0, 0, 0);
         mf__window_add(&s->window, elapsed_ns, elapsed_ns, thread->figures.cpu_ns, 1,
-                       watch->blur_ns, &verdict);
+                       watch->stale_ns, &verdict);
         if (verdict.exceeded) {
             begin(watch, s, &violation, &verdict, thread->figures.cpu_ns,
                   mf_clock_monotonic_ns(NULL));
@@ -280,7 +281,7 @@ void mf__watch_judge_groups(struct mf_watch *watch, int64_t from_ns, int64_t unt
         struct mf_window_verdict verdict;
         struct mf_watch_violation violation = {.comm = ""};
         mf__window_add(&group->subject.window, from_ns, until_ns, group->cpu_ns, watch->cpus,
-                       watch->blur_ns, &verdict);
+                       watch->stale_ns * watch->cpus, &verdict);
         const struct watch_thread *most =
             verdict.exceeded && !group->subject.over ? busiest(watch, &watch->budgets[i]) : NULL;
         if (most != NULL) {

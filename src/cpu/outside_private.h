@@ -33,16 +33,16 @@ struct watch_thread {
     bool rebase;     /* the next reading says nothing of what was used: another task stands there */
     bool born_exact; /* by an event */
     unsigned passes_gone;
-    int64_t born_ns; /* not later than its start */
-    int64_t seen_ns; /* when it was read last; not later than that */
-    int64_t due_ns;  /* the earliest of its subjects' */
-    uint64_t run_ns; /* its counter */
+    int64_t born_ns;  /* not later than its start */
+    int64_t seen_ns;  /* when it was read last; not later than that */
+    int64_t due_ns;   /* the earliest of its subjects' */
+    uint64_t run_ns;  /* its counter */
     uint64_t base_ns; /* of that, what was before the watch */
     struct mf_watch_figures figures;
     uint64_t wait_base_ns, slices_base;
     uint64_t voluntary_base, involuntary_base;
-    uint64_t status_run_ns;           /* run_ns when its status was read last */
-    uint64_t sampled_cpu_ns;          /* figures.cpu_ns at the last sample */
+    uint64_t status_run_ns;  /* run_ns when its status was read last */
+    uint64_t sampled_cpu_ns; /* figures.cpu_ns at the last sample */
     uint64_t sampled_wait_ns;
     uint64_t last_cpu_ns, last_wait_ns; /* of the last interval */
     bool sampled;
@@ -66,20 +66,22 @@ struct watch_process {
     uint64_t tag;
     bool gone;
     bool from_start;
-    bool changed;          /* whatever its clock says, its threads have to be looked at */
-    bool zombie_leader;    /* which stays in the list of threads until the last has ended */
-    bool leader_ended;     /* a thread that stands at its pid is another one */
+    bool adopting;          /* threads that are found now were there before */
+    bool changed;           /* whatever its clock says, its threads have to be looked at */
+    bool zombie_leader;     /* which stays in the list of threads until the last has ended */
+    bool leader_ended;      /* a thread that stands at its pid is another one */
     struct mf_proc *handle; /* NULL: it was gone already */
     struct watch_thread *threads;
-    uint32_t alive;        /* of these, not gone */
+    uint32_t alive; /* of these, not gone */
     uint64_t threads_total;
     int64_t added_ns;
-    int64_t complete_ns; /* when the list of threads was known to be complete */
+    int64_t complete_ns;    /* when the list of threads was known to be complete */
     uint64_t clock_ns;      /* its clock, when it was read last */
     int64_t clock_at_ns;    /* and when that was; not later */
     uint64_t clock_base_ns; /* of that, what was before the watch */
-    uint64_t full_clock_ns; /* when all threads were read last: while it stands there, none has run */
-    int64_t full_at_ns;     /* when that was known last */
+    uint64_t
+        full_clock_ns;  /* when all threads were read last: while it stands there, none has run */
+    int64_t full_at_ns; /* when that was known last */
     uint64_t attributed_ns;
     int64_t due_ns;
     char comm[MF_PROC_COMM_LEN]; /* for threads that nobody saw */
@@ -101,9 +103,11 @@ struct mf_watch {
     struct watch_group groups[MF_WATCH_BUDGETS_MAX]; /* of those that are for all together */
     unsigned cpus;
     bool by_ticks;
-    uint64_t blur_ns;
-    uint64_t held;
-    int64_t slow_ns; /* when switches and names are read next */
+    int64_t tick_ns;
+    uint64_t stale_ns;    /* what a thread that runs may have used beyond its counter */
+    uint64_t held;        /* descriptors */
+    uint64_t opened_anew; /* threads without one */
+    int64_t slow_ns;      /* when switches and names are read next */
     int64_t due_ns;
     int64_t sampled_at_ns, interval_ns;
     struct watch_process *first, *last;

@@ -74,6 +74,7 @@ static bool open_thread(struct mf_watch *watch, struct watch_thread *thread)
     }
     thread->opened = true;
     if (watch->by_ticks || watch->held * DESCRIPTOR_SHARE >= watch->spec.descriptors_max) {
+        watch->opened_anew++;
         return true;
     }
     const int descriptor = mf_proc_thread_open(thread->process->handle, thread->tid);
@@ -81,8 +82,11 @@ static bool open_thread(struct mf_watch *watch, struct watch_thread *thread)
         thread->descriptor = descriptor;
         thread->held = true;
         watch->held++;
+        return true;
     }
-    return descriptor >= 0 || descriptor == -EMFILE || descriptor == -ENFILE;
+    const bool none_left = descriptor == -EMFILE || descriptor == -ENFILE;
+    watch->opened_anew += none_left;
+    return none_left;
 }
 
 static int read_counters(struct mf_watch *watch, struct watch_thread *thread,
@@ -227,7 +231,7 @@ static int found_thread(void *context, int32_t tid)
     if (thread == NULL) {
         return -ENOMEM;
     }
-    thread->rebase = tid == process->pid && process->leader_ended;
+    thread->rebase = process->adopting || (tid == process->pid && process->leader_ended);
     (void)mf__watch_read(found->watch, thread);
     return 0;
 }
@@ -286,8 +290,9 @@ void mf__watch_deal(struct mf_watch *watch, struct watch_process *process, uint6
     for (const struct watch_ended *e = process->ended; e != NULL; e = e->next) {
         room_ns += e->room_ns;
     }
-    const double share =
-        room_ns == 0 ? 0 : rest_ns < room_ns ? (double)rest_ns / (double)room_ns : 1;
+    const double share = room_ns == 0        ? 0
+                         : rest_ns < room_ns ? (double)rest_ns / (double)room_ns
+                                             : 1;
     while (process->ended != NULL) {
         struct watch_ended *ended = process->ended;
         const uint64_t cpu_ns = (uint64_t)((double)ended->room_ns * share);

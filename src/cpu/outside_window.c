@@ -2,17 +2,20 @@
  *
  * outside_window.c -- see outside_window.h.
  *
- * The counter is exact, but known at some moments only. What was used since a reading inside the
+ * The counter is known at some moments only, and of a thread that runs it is what the scheduler
+ * booked last: what may be missing is taken off. What was used since a reading inside the
  * window was used within the window: that is proof. Of what was used since a reading before the
  * window began, the part before it can be no more than that time (times the processors that can
  * have worked on it): the rest is proof, too. So a limit is never said to be exceeded when it was
  * not. Only the last reading before the window needs to be asked, for each step further back adds
  * at least as much time as CPU time.
  *
+ * So an excess is seen for sure when it is larger than what can be used between two readings.
+ *
  * The other way round, what was used since the last reading before the window is the most that the
  * window can hold; and since CPU time is never more than wall time, the limit cannot be exceeded
  * before the rest of it could have been used. So a thread far from its budget need not be looked
- * at: the nearer it comes the closer it is watched, and only as many threads as there are
+ * at often: the nearer it comes the closer it is watched, and only as many threads as there are
  * processors can be near.
  *
  * Readings that lie closer than 1/32 of the window are merged: the ring always reaches over it.
@@ -22,6 +25,7 @@
 #include "base/fail.h"
 
 #define SPACING 32
+#define LOOKS   8
 
 static struct mf_window_point *point(struct mf_window *window, unsigned index)
 {
@@ -29,13 +33,13 @@ static struct mf_window_point *point(struct mf_window *window, unsigned index)
 }
 
 void mf__window_open(struct mf_window *window, int64_t limit_ns, int64_t within_ns, int64_t t_ns,
-                     uint64_t cpu_ns)
+                     uint64_t cpu_ns, uint64_t stale_ns)
 {
     window->limit_ns = limit_ns;
     window->within_ns = within_ns;
     window->first = 0;
     window->count = 1;
-    window->points[0] = (struct mf_window_point){t_ns, cpu_ns};
+    window->points[0] = (struct mf_window_point){t_ns, t_ns, cpu_ns, stale_ns};
 }
 
 static void prove(struct mf_window_verdict *verdict, uint64_t cpu_ns, int64_t wall_ns)
@@ -52,7 +56,7 @@ static uint64_t less(uint64_t whole, uint64_t part)
 }
 
 static void judge(struct mf_window *window, int64_t until_ns, uint64_t cpu_ns, unsigned parallel,
-                  uint64_t blur_ns, struct mf_window_verdict *verdict)
+                  uint64_t stale_ns, struct mf_window_verdict *verdict)
 {
     const int64_t begin_ns = until_ns - window->within_ns;
     unsigned inside = 0; /* the first reading within the window */
@@ -62,25 +66,27 @@ static void judge(struct mf_window *window, int64_t until_ns, uint64_t cpu_ns, u
     if (inside < window->count) {
         const struct mf_window_point *p = point(window, inside);
         const uint64_t used_ns = less(cpu_ns, p->cpu_ns);
-        verdict->most_ns = used_ns;
-        prove(verdict, less(used_ns, blur_ns), until_ns - p->t_ns);
+        verdict->seen_ns = used_ns;
+        verdict->most_ns = used_ns + (uint64_t)(p->until_ns - p->t_ns) * parallel;
+        prove(verdict, less(used_ns, p->stale_ns), until_ns - p->t_ns);
     }
     if (inside > 0) {
         const struct mf_window_point *p = point(window, inside - 1);
         const uint64_t used_ns = less(cpu_ns, p->cpu_ns);
         const uint64_t before_ns = (uint64_t)(begin_ns - p->t_ns) * parallel;
-        verdict->most_ns = used_ns;
-        prove(verdict, less(less(used_ns, before_ns), blur_ns), window->within_ns);
+        verdict->seen_ns = used_ns;
+        verdict->most_ns = used_ns + (uint64_t)(p->until_ns - p->t_ns) * parallel;
+        prove(verdict, less(less(used_ns, before_ns), p->stale_ns), window->within_ns);
     }
-    verdict->most_ns += blur_ns;
+    verdict->most_ns += stale_ns;
     verdict->exceeded = verdict->cpu_ns > (uint64_t)window->limit_ns;
 }
 
 void mf__window_add(struct mf_window *window, int64_t from_ns, int64_t until_ns, uint64_t cpu_ns,
-                    unsigned parallel, uint64_t blur_ns, struct mf_window_verdict *ret_verdict)
+                    unsigned parallel, uint64_t stale_ns, struct mf_window_verdict *ret_verdict)
 {
     struct mf_window_verdict verdict = {.exceeded = false};
-    judge(window, until_ns, cpu_ns, parallel, blur_ns, &verdict);
+    judge(window, until_ns, cpu_ns, parallel, stale_ns, &verdict);
     /* What no window from now on needs: all but the last reading before its begin. */
     while (window->count > 1 && point(window, 1)->t_ns <= until_ns - window->within_ns) {
         window->first = (window->first + 1) % MF_WINDOW_POINTS;
@@ -92,7 +98,8 @@ void mf__window_add(struct mf_window *window, int64_t from_ns, int64_t until_ns,
     if (!close && window->count < MF_WINDOW_POINTS) {
         window->count++;
     }
-    *point(window, window->count - 1) = (struct mf_window_point){from_ns, cpu_ns};
+    *point(window, window->count - 1) =
+        (struct mf_window_point){from_ns, until_ns, cpu_ns, stale_ns};
     *ret_verdict = verdict;
 }
 
@@ -110,5 +117,7 @@ int64_t mf__window_due_ns(const struct mf_window *window, const struct mf_window
                           int64_t t_ns, unsigned parallel)
 {
     const uint64_t rest_ns = less((uint64_t)window->limit_ns, verdict->most_ns);
-    return t_ns + (int64_t)(rest_ns / (parallel > 0 ? parallel : 1));
+    const int64_t safe_ns = (int64_t)(rest_ns / (parallel > 0 ? parallel : 1));
+    const int64_t pause_ns = window->within_ns / LOOKS;
+    return t_ns + (safe_ns < pause_ns ? safe_ns : pause_ns);
 }

@@ -47,6 +47,14 @@ int64_t mf_clock_coarse_ns(void)
     return read_clock(CLOCK_MONOTONIC_COARSE);
 }
 
+int64_t mf_clock_tick_ns(void)
+{
+    struct timespec tick;
+    return clock_getres(CLOCK_MONOTONIC_COARSE, &tick) == 0
+               ? (int64_t)tick.tv_sec * MF_NS_PER_SECOND + tick.tv_nsec
+               : 10 * MF_NS_PER_MS;
+}
+
 int mf_clock_sleep_until_ns(int64_t monotonic_ns)
 {
     if (monotonic_ns <= real_monotonic_ns(NULL)) {

@@ -144,7 +144,8 @@ int mf_proc_parse_io(const char *text, size_t len, struct mf_proc_io *ret_io)
 static void copy_name(struct scan scan, char comm[MF_PROC_COMM_LEN])
 {
     size_t len = 0;
-    for (const char *c = scan.at + (scan.at < scan.end && *scan.at == '\t'); c < scan.end && len < MF_PROC_COMM_LEN - 1; c++) {
+    for (const char *c = scan.at + (scan.at < scan.end && *scan.at == '\t');
+         c < scan.end && len < MF_PROC_COMM_LEN - 1; c++) {
         const bool escaped = *c == '\\' && c + 1 < scan.end && (c[1] == 'n' || c[1] == '\\');
         c += escaped;
         comm[len++] = escaped && *c == 'n' ? '\n' : *c;

@@ -34,8 +34,8 @@ struct mf_watch_budget {
 
 #define MF_WATCH_BUDGETS_MAX 16
 
-/* "50ms/100ms[,thread=PATTERN][,of=each|all][,action=mark|stop|kill]". A comma within the pattern is
- * written "\,". MF_ESYNTAX, or MF_EVALUE for a budget that cannot be exceeded. */
+/* "50ms/100ms[,thread=PATTERN][,of=each|all][,action=mark|stop|kill]". A comma within the pattern
+ * is written "\,". MF_ESYNTAX, or MF_EVALUE for a budget that cannot be exceeded. */
 int mf_watch_budget_parse(const char *text, struct mf_watch_budget *ret_budget,
                           struct mf_errinfo *err);
 /* The same text, without what is the default. */
@@ -49,18 +49,18 @@ const char *mf_watch_action_name(enum mf_watch_action action);
 struct mf_watch_violation {
     const struct mf_watch_budget *budget;
     bool ended;
-    int64_t t_ns;    /* when it was seen */
-    uint64_t tag;    /* of the process, as given to mf_watch_add(); 0: of all together */
-    int32_t pid;     /* 0: of all together */
-    int32_t tid;     /* the thread; of all together the one that used most, 0 where not known */
-    const char *comm;    /* its name; any bytes */
-    uint64_t cpu_ns;     /* used, at least, within ... */
-    int64_t wall_ns;     /* ... this time, which is not longer than the budget's */
-    uint64_t excess_ns;  /* over the limit */
-    uint64_t over_ns;    /* `ended`: CPU time since it began */
-    int64_t lasted_ns;   /* `ended` */
-    bool thread_ended;   /* it was seen by the exit record of the thread, which is gone */
-    uint64_t begin;      /* `ended`: what on_violation returned for the beginning */
+    int64_t t_ns;       /* when it was seen */
+    uint64_t tag;       /* of the process, as given to mf_watch_add(); 0: of all together */
+    int32_t pid;        /* 0: of all together */
+    int32_t tid;        /* the thread; of all together the one that used most, 0 where not known */
+    const char *comm;   /* its name; any bytes */
+    uint64_t cpu_ns;    /* used, at least, within ... */
+    int64_t wall_ns;    /* ... this time, which is not longer than the budget's */
+    uint64_t excess_ns; /* over the limit */
+    uint64_t over_ns;   /* `ended`: CPU time since it began */
+    int64_t lasted_ns;  /* `ended` */
+    bool thread_ended;  /* it was seen by the exit record of the thread, which is gone */
+    uint64_t begin;     /* `ended`: what on_violation returned for the beginning */
     struct mf_proc *proc; /* of the process, for evidence; NULL when it is gone. Borrowed */
 };
 
@@ -131,13 +131,14 @@ struct mf_watch_figures {
 struct mf_watch_name {
     char comm[MF_PROC_COMM_LEN]; /* any bytes */
     struct mf_watch_figures figures;
-    uint64_t threads;  /* in all */
+    uint64_t threads; /* in all */
     uint64_t alive;
     uint64_t burst_ns; /* the most that one of them used between two samples */
     void *user;        /* the caller's */
 };
 
-#define MF_WATCH_NAMES_MAX 512 /* beyond, threads are counted as "(other)", the last in the list */
+#define MF_WATCH_NAMES_MAX 512 /* beyond, threads are counted as "(other)", the last in the list   \
+                                */
 
 /* In the order of their appearance; `other` at last. Valid until the next call on the watch. */
 size_t mf_watch_names(struct mf_watch *watch, struct mf_watch_name **ret_names);
@@ -150,8 +151,8 @@ struct mf_watch_totals {
     uint64_t threads;                /* seen in all */
     uint64_t threads_by_record;      /* of these known by their exit record alone */
     uint64_t alive;
-    uint64_t opened_anew;            /* threads without a file that is held open, at most */
-    uint64_t violations;             /* begun */
+    uint64_t opened_anew; /* threads without a file that is held open, at most */
+    uint64_t violations;  /* begun */
 };
 void mf_watch_totals(const struct mf_watch *watch, struct mf_watch_totals *ret_totals);
 
@@ -176,11 +177,11 @@ bool mf_watch_by_ticks(const struct mf_watch *watch);
 
 /* What can be had of a thread at this moment; "" for what is not permitted or not there. */
 struct mf_watch_evidence {
-    char state;          /* R, S, D, ...; 0: not known */
-    char wait[64];       /* the function in the kernel in which it sleeps */
+    char state;            /* R, S, D, ...; 0: not known */
+    char wait[64];         /* the function in the kernel in which it sleeps */
     char system_call[128]; /* "running", or number and arguments, as the kernel writes them */
-    char stack[1024];    /* of the kernel, a line each */
-    char denied[128];    /* which of these were not permitted */
+    char stack[1024];      /* of the kernel, a line each */
+    char denied[128];      /* which of these were not permitted */
 };
 void mf_watch_look_at(struct mf_proc *proc, int32_t tid, struct mf_watch_evidence *ret_evidence);
 

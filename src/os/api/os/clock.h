@@ -16,6 +16,8 @@ int64_t mf_clock_wall_ns(const struct mf_clock *clock);
 int64_t mf_clock_monotonic_ns(const struct mf_clock *clock);
 /* CLOCK_MONOTONIC_COARSE: a few ns, resolution of a kernel tick. Real clock only. */
 int64_t mf_clock_coarse_ns(void);
+/* Length of that tick: how far behind the scheduler's figures of a running thread can be. */
+int64_t mf_clock_tick_ns(void);
 /* Sleeps until the monotonic time; returns early with -EINTR on a signal. Real clock only. */
 int mf_clock_sleep_until_ns(int64_t monotonic_ns);
 /* Seconds that local time (TZ, else /etc/localtime) is east of UTC at that moment; 0 when it cannot

@@ -1,0 +1,8 @@
+# Threads of other processes: accounting and budgets from outside.
+add_executable(burner tools/burner.c)
+target_link_libraries(burner PRIVATE Threads::Threads)
+mayfly_test(NAME cpu_window RUNG prop SOURCES prop/prop_cpu_window.c LINK mf_cpu PRIVATE_OF cpu)
+mayfly_test(NAME cpu_outside RUNG unit SOURCES unit/test_cpu_outside.c LINK mf_cpu)
+if(TARGET test_unit_cpu_outside)
+  add_dependencies(test_unit_cpu_outside burner)
+endif()
