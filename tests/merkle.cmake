@@ -6,3 +6,7 @@ mayfly_test(NAME state_tree RUNG fault SOURCES fault/fault_state_tree.c LINK mf_
 mayfly_test(NAME merkle RUNG unit SOURCES unit/test_merkle.c LINK mf_state PRIVATE_OF state)
 mayfly_test(NAME merkle_log RUNG unit SOURCES unit/test_merkle_log.c LINK mf_state PRIVATE_OF state)
 mayfly_test(NAME proof RUNG unit SOURCES unit/test_proof.c LINK mf_state PRIVATE_OF state)
+mayfly_test(NAME proof_note RUNG unit SOURCES unit/test_proof_note.c lib/scratch.c LINK mf_state
+  PRIVATE_OF state)
+mayfly_fuzz(NAME proof SOURCES fuzz/fuzz_proof.c LINK mf_state
+  CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/proof")

@@ -25,11 +25,12 @@
  * SHA-256 has no collisions. A proof shows the keys (not the values) of some neighbours of its key.
  * docs/proofs.md tells what is hashed, docs/formats.md the file.
  *
- * All functions here may be called from any thread, and none of the checks allocates.
+ * All functions here may be called from any thread; no check of a proof allocates.
  */
 #ifndef MAYFLY_PROOF_H
 #define MAYFLY_PROOF_H
 
+#include <mayfly/env.h>
 #include <mayfly/error.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -152,6 +153,54 @@ MF_API MF_MUST_CHECK int mf_proof_check_entry(const uint8_t root[MF_PROOF_HASH_L
                                               struct mf_errinfo *err);
 /* The hash by which a value is known in a tree. */
 MF_API void mf_proof_hash_value(const void *value, size_t len, uint8_t ret_hash[MF_PROOF_HASH_LEN]);
+
+/* --- signed roots ---
+ *
+ * A root that is signed may be passed on by anybody. The text is a checkpoint as transparency logs
+ * write it (c2sp.org/tlog-checkpoint in a c2sp.org/signed-note), signed with Ed25519 (RFC 8032):
+ *
+ *     NAME
+ *     SIZE
+ *     the hash in base64
+ *
+ *     (em dash) NAME, base64 of four bytes that tell the key and 64 of the signature
+ *
+ * The name says whose history it is, and belongs to the key: 1 to 100 printable ASCII characters
+ * without blanks and "+". Who is to check gets the verifier, one line of text: the name, eight
+ * hexadecimal digits and the public key, with "+" between. Tools for such notes take both as they
+ * are.
+ */
+struct mf_proof_signer;
+
+#define MF_PROOF_NAME_MAX     100u
+#define MF_PROOF_VERIFIER_LEN 160u  /* with the NUL */
+#define MF_PROOF_NOTE_MAX     8192u /* bytes of a note, with the signatures of others too */
+
+/* Makes a key and writes it to a new file (PKCS#8 in PEM, mode 0600, not encrypted), durable on
+ * return. MF_EEXISTS: there is something already; nothing is ever overwritten. `env` may be NULL.
+ */
+MF_API MF_MUST_CHECK int mf_proof_signer_create(const char *path, const struct mf_env *env,
+                                                struct mf_errinfo *err);
+/* Reads one; `openssl genpkey -algorithm ed25519` makes such files too. The name is copied.
+ * MF_EFORMAT: not such a key; MF_EVALUE: the name. The caller frees it. */
+MF_API MF_MUST_CHECK int mf_proof_signer_open(const char *path, const char *name,
+                                              const struct mf_env *env,
+                                              struct mf_proof_signer **ret_signer,
+                                              struct mf_errinfo *err);
+MF_API void mf_proof_signer_free(struct mf_proof_signer *signer); /* NULL is allowed */
+/* The line for those who check. */
+MF_API void mf_proof_signer_verifier(const struct mf_proof_signer *signer,
+                                     char ret_verifier[MF_PROOF_VERIFIER_LEN]);
+/* Writes the note, with a NUL behind it; returns its length. MF_ELIMIT: more than `capacity`. */
+MF_API MF_MUST_CHECK int mf_proof_note_sign(const struct mf_proof_signer *signer,
+                                            const struct mf_proof_root *root, char *out,
+                                            size_t capacity, struct mf_errinfo *err);
+/* The root that the holder of the verifier's key has signed, under that name. MF_EPROOF: the
+ * signature is not there or not right; MF_EFORMAT: not such a note; MF_ESYNTAX: not such a
+ * verifier. Signatures of other keys do not count and do not harm. */
+MF_API MF_MUST_CHECK int mf_proof_note_check(const char *note, size_t len, const char *verifier,
+                                             struct mf_proof_root *ret_root,
+                                             struct mf_errinfo *err);
 
 #ifdef __cplusplus
 }

@@ -88,6 +88,37 @@ const char *mf__command_output(const struct command *command, size_t index)
     return index < paths->count ? paths->texts[index] : NULL;
 }
 
+/* A page on a terminal helps nobody: it goes to a file, of which is told. NULL: it is none, or it
+ * goes elsewhere. For mf_free(). */
+static char *page_path(const struct command *command, size_t index)
+{
+    const char *format =
+        mf__config_value(&command->config, NULL, BENCH_KEY_output_format)->texts[index];
+    const bool page = strcmp(format, "html") == 0;
+    if (command->line->columns == 0 || (!page && strcmp(format, "svg") != 0)) {
+        return NULL;
+    }
+    return mf_asprintf("%s/report/%s", mf__config_text(&command->config, BENCH_KEY_target_dir),
+                       !page                                            ? "summary.svg"
+                       : strcmp(command->line->command, "history") == 0 ? "history.html"
+                                                                        : "index.html");
+}
+
+static int write_page(struct command *command, const char *path, const struct mf_buffer *text)
+{
+    char *directory = mf_strndup(path, (size_t)(strrchr(path, '/') - path));
+    int rc = directory != NULL ? mf_fs_mkdirs(NULL, directory, &command->err)
+                               : mf_fail_os(&command->err, -ENOMEM, "cannot write %s", path);
+    if (rc == 0) {
+        rc = mf_fs_replace(NULL, path, text->data, text->len, &command->err);
+    }
+    if (rc == 0) {
+        mf__command_note(command, "written to %s", path);
+    }
+    mf_free(directory);
+    return rc;
+}
+
 int mf__command_write(struct command *command, size_t index, const struct mf_buffer *text)
 {
     const char *path = mf__command_output(command, index);
@@ -96,6 +127,12 @@ int mf__command_write(struct command *command, size_t index, const struct mf_buf
     }
     if (path != NULL) {
         return mf_fs_replace(NULL, path, text->data, text->len, &command->err);
+    }
+    char *page = page_path(command, index);
+    if (page != NULL) {
+        const int rc = write_page(command, page, text);
+        mf_free(page);
+        return rc;
     }
     fwrite(text->data, 1, text->len, stdout); /* checked by the program at its end */
     return 0;

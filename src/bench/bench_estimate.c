@@ -19,6 +19,9 @@
 #include <math.h>
 #include <string.h>
 
+#define POOL_DRAWS_MAX     20000000
+#define POOL_RESAMPLES_MIN 1000
+
 /* ---- one process ---- */
 
 static double per_iteration(const struct bench_sample *sample)
@@ -232,6 +235,15 @@ static int make_pool(struct bench_result *result, struct pool *pool)
     return 0;
 }
 
+/* A large pool has as many resamples as come to so many draws: it needs fewer of them, and two
+ * programs that took turns have thousands of samples. */
+static size_t pool_resamples(size_t resamples, size_t n)
+{
+    const size_t affordable =
+        POOL_DRAWS_MAX / n > POOL_RESAMPLES_MIN ? POOL_DRAWS_MAX / n : POOL_RESAMPLES_MIN;
+    return resamples < affordable ? resamples : affordable;
+}
+
 static int bootstrap_all(struct bench_result *result, const struct pool *pool,
                          const struct estimate_settings *settings)
 {
@@ -240,6 +252,7 @@ static int bootstrap_all(struct bench_result *result, const struct pool *pool,
     const double *medians = single ? pool->values : result->process_medians;
     const size_t n = single ? pool->n : pool->processes;
     const size_t resamples = settings->resamples;
+    const size_t pooled = pool_resamples(resamples, pool->n);
     const double level = settings->confidence_level;
     int rc =
         mf__bootstrap(means, n, STATISTIC_MEAN, resamples, level, settings->seed, &result->mean);
@@ -248,18 +261,18 @@ static int bootstrap_all(struct bench_result *result, const struct pool *pool,
                            &result->median);
     }
     if (rc == 0) {
-        rc = mf__bootstrap(pool->values, pool->n, STATISTIC_MEDIAN_ABS_DEV, resamples, level,
+        rc = mf__bootstrap(pool->values, pool->n, STATISTIC_MEDIAN_ABS_DEV, pooled, level,
                            settings->seed, &result->median_abs_dev);
     }
     if (rc == 0) {
-        rc = mf__bootstrap(pool->values, pool->n, STATISTIC_STD_DEV, resamples, level,
-                           settings->seed, &result->std_dev);
+        rc = mf__bootstrap(pool->values, pool->n, STATISTIC_STD_DEV, pooled, level, settings->seed,
+                           &result->std_dev);
     }
     result->slope = (struct bench_estimate){NAN, NAN, {level, NAN, NAN}};
     result->r_squared = NAN;
     if (rc == 0 && result->mode == MF_BENCH_LINEAR) {
         double slope = 0;
-        rc = mf__bootstrap_slope(pool->x, pool->y, pool->n, resamples, level, settings->seed,
+        rc = mf__bootstrap_slope(pool->x, pool->y, pool->n, pooled, level, settings->seed,
                                  &result->slope);
         mf__slope_through_origin(pool->x, pool->y, pool->n, &slope, &result->r_squared);
     }

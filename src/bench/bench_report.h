@@ -61,5 +61,7 @@ bench_report_function mf__report_csv;
 bench_report_function mf__report_bencher;
 bench_report_function mf__report_bmf;
 bench_report_function mf__report_github;
+bench_report_function mf__report_html;
+bench_report_function mf__report_svg;
 
 #endif

@@ -29,8 +29,8 @@
 #define QUICK_MEASUREMENT 0.4
 #define QUICK_SAMPLES     20
 #define PROCESS_SAMPLES   10    /* of one process at least */
-#define TURN_SECONDS      0.008 /* about; of a sample that is taken in turns */
-#define TURN_SAMPLES_MAX  200
+#define TURN_SECONDS      0.002 /* about; of a sample that is taken in turns */
+#define TURN_SAMPLES_MAX  1000
 
 /* ---- plans ---- */
 

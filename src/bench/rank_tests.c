@@ -86,6 +86,34 @@ bool mf__quantile_ranks(uint64_t n, double fraction, double level, uint64_t *ret
     return true;
 }
 
+bool mf__median_interval(const double *sorted, size_t n, double level,
+                         struct bench_interval *ret_interval)
+{
+    /* [rank k, rank n + 1 - k] has the level 1 - 2 P(B < k): the largest k for which that is
+     * enough.
+     */
+    size_t k = 0;
+    double wide = 1; /* level of the interval with k */
+    double narrow = 1 - 2 * binomial_at_most(n, 0.5, 0);
+    while (2 * (k + 2) <= n && narrow >= level) {
+        k++;
+        wide = narrow;
+        narrow = 1 - 2 * binomial_at_most(n, 0.5, (int64_t)k);
+    }
+    if (k == 0) {
+        return false;
+    }
+    const double part = fmin((wide - level) / (wide - narrow), 1);
+    const double m = (double)n;
+    const double weight = (m - (double)k) * part / ((double)k + (m - 2 * (double)k) * part);
+    *ret_interval = (struct bench_interval){
+        .confidence_level = level,
+        .lower_bound = (1 - weight) * sorted[k - 1] + weight * sorted[k],
+        .upper_bound = (1 - weight) * sorted[n - k] + weight * sorted[n - k - 1],
+    };
+    return true;
+}
+
 /* --- Mann-Whitney */
 
 /* Twice the midranks of the pooled values, so that they are whole numbers; those of `a` first. */

@@ -5,7 +5,8 @@
 
 const struct bench_report_format mf__report_formats[] = {
     {"text", mf__report_text},         {"json", mf__report_json},
-    {"markdown", mf__report_markdown}, {"csv", mf__report_csv},
+    {"markdown", mf__report_markdown}, {"html", mf__report_html},
+    {"svg", mf__report_svg},           {"csv", mf__report_csv},
     {"bencher", mf__report_bencher},   {"bmf", mf__report_bmf},
     {"github", mf__report_github},     {NULL, NULL},
 };

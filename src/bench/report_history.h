@@ -17,6 +17,8 @@ struct history_report {
 int mf__history_write(const struct history_report *report, const char *format,
                       struct mf_buffer *out, struct mf_errinfo *err);
 
+void mf__history_html(const struct history_report *report, struct mf_buffer *out);
+
 /* Date, commit, median, trend of each run; the sheet is empty before. */
 void mf__history_sheet(const struct trend_series *series, double threshold, struct sheet *sheet);
 

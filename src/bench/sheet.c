@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * sheet.c -- see sheet.h. */
 #include "sheet.h"
+#include "chart.h"
 
 #include "base/check.h"
 #include "fmt/escape.h"
@@ -250,8 +251,12 @@ static void html_cell(struct mf_buffer *out, const char *tag, const char *kind, 
         mf_buffer_printf(out, " class=\"%s%s%s\"", number, both ? " " : "", kind);
     }
     mf_buffer_putc(out, '>');
+    const bool link = strcmp(kind, "name") == 0 && text[0] != '\0';
+    if (link) {
+        mf_buffer_printf(out, "<a href=\"#%s\">", mf__anchor(text).text);
+    }
     mf_html_text(out, text, strlen(text));
-    mf_buffer_printf(out, "</%s>", tag);
+    mf_buffer_printf(out, "%s</%s>", link ? "</a>" : "", tag);
 }
 
 void mf__sheet_html(const struct sheet *sheet, struct mf_buffer *out)

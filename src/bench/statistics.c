@@ -1,5 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
- * statistics.c -- descriptions, bootstrap and shapes; tests on ranks are in rank_tests.c. */
+ *
+ * statistics.c -- descriptions, bootstrap and shapes; tests on ranks are in rank_tests.c.
+ *
+ * Intervals. A run has 8 processes, so an interval that is right only for large samples is wrong
+ * here: of 95 % intervals by the percentiles of the bootstrap 84 to 89 % hold the mean of 8 values
+ * (normal to exponential), 92 % their median, and of 100 values still only 93 to 94 %. Therefore:
+ *
+ *   mean, slope         studentized bootstrap (Efron 1982; Hall 1988): what is resampled is
+ *                       t = (estimate - truth) / error, whose distribution depends least on what is
+ *                       not known; the interval follows the skew of the data
+ *   median              order statistics with interpolation between two of them (Hettmansperger and
+ *                       Sheather 1986): right for any distribution, from 6 values on
+ *   standard deviation  studentized bootstrap of its logarithm, with the error by the fourth moment
+ *   MAD                 percentiles of the bootstrap
+ *
+ * Simulated coverage (tests/prop/prop_statistics.c; normal, log-normal and exponential data) is 94
+ * to 96 % for the first two from 8 values on. Intervals of the two spreads describe, nothing is
+ * decided by them: 92 to 95 % at 100 values. Below 5 values (6 for a median at 95 %) no interval of
+ * that level exists; the range is given instead, with the level that it has. */
 #include "statistics.h"
 
 #include "base/heap.h"
@@ -10,8 +28,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAD_TO_STD_DEV 1.4826
-#define PI             3.14159265358979323846
+#define MAD_TO_STD_DEV  1.4826
+#define PI              3.14159265358979323846
+#define BEYOND          1e12 /* t of a resample without spread */
+#define STUDENTIZED_MIN 5    /* of 4 values 1 resample in 64 has no spread, which is too many */
 
 static int compare_doubles(const void *a, const void *b)
 {
@@ -239,76 +259,247 @@ static double resample_statistic(const struct resample *resample, enum statistic
     return NAN;
 }
 
-/* From the distribution of an estimate: its standard error and percentile interval. Sorts it. */
-static void summarize(double *distribution, size_t resamples, double level,
-                      struct bench_estimate *estimate)
+/* Half of the difference of the logarithms of two standard deviations that sampling makes likely,
+ * by the fourth moment (delta method); of a resample. */
+static double resample_log_spread_error(const struct resample *r)
 {
-    estimate->standard_error = mf__std_dev(distribution, resamples);
+    const double mean = resample_mean(r);
+    double second = 0;
+    double fourth = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        const double square = (r->sorted[i] - mean) * (r->sorted[i] - mean);
+        second += r->times[i] * square;
+        fourth += r->times[i] * square * square;
+    }
+    second /= (double)r->n;
+    fourth /= (double)r->n;
+    const double variance = fourth - second * second;
+    return second > 0 && variance > 0 ? sqrt(variance / (double)r->n) / (2 * second) : 0;
+}
+
+/* The error of the statistic (of its logarithm, for the standard deviation) as one sample knows it;
+ * 0 where only the whole distribution does. */
+static double resample_error(const struct resample *resample, enum statistic statistic)
+{
+    switch (statistic) {
+    case STATISTIC_MEAN:
+        return resample_std_dev(resample) / sqrt((double)resample->n);
+    case STATISTIC_STD_DEV:
+        return resample_log_spread_error(resample);
+    case STATISTIC_MEDIAN:
+    case STATISTIC_MEDIAN_ABS_DEV:
+        break;
+    }
+    return 0;
+}
+
+static double on_scale(double value, enum statistic statistic)
+{
+    return statistic == STATISTIC_STD_DEV ? log(value) : value;
+}
+
+/* (estimate of the resample - estimate) / error of the resample: the distribution of this is nearly
+ * that of (estimate - truth) / error. Of a resample without spread it is as good as infinite. */
+static double studentize(double difference, double error)
+{
+    if (error > 0) {
+        return difference / error;
+    }
+    return difference > 0 ? BEYOND : difference < 0 ? -BEYOND : 0;
+}
+
+/* Sorts the values. */
+static struct bench_interval percentile_interval(double *distribution, size_t resamples,
+                                                 double level)
+{
+    /* Rank p (R + 1), so that few resamples do not make it narrower (Davison and Hinkley
+     * 1997, 2.4).
+     */
+    const double tail = (1 - level) / 2 * (double)(resamples + 1) - 1;
+    const double from = fmax(tail, 0) / (double)(resamples - 1);
     mf__sort_doubles(distribution, resamples);
-    estimate->confidence_interval = (struct bench_interval){
+    return (struct bench_interval){
         .confidence_level = level,
-        .lower_bound = mf__quantile_sorted(distribution, resamples, (1 - level) / 2),
-        .upper_bound = mf__quantile_sorted(distribution, resamples, (1 + level) / 2),
+        .lower_bound = mf__quantile_sorted(distribution, resamples, from),
+        .upper_bound = mf__quantile_sorted(distribution, resamples, 1 - from),
     };
+}
+
+/* From the sorted distribution of t = (estimate - truth) / error to truth = estimate - t * error.
+ */
+static struct bench_interval studentized_interval(double *t, size_t resamples, double level,
+                                                  double estimate, double error)
+{
+    const struct bench_interval of_t = percentile_interval(t, resamples, level);
+    return (struct bench_interval){
+        .confidence_level = level,
+        .lower_bound = estimate - of_t.upper_bound * error,
+        .upper_bound = estimate - of_t.lower_bound * error,
+    };
+}
+
+/* Few values: nothing is known but their range, which holds the median with 1 - 2^(1 - n). */
+static struct bench_interval range_interval(const double *sorted, size_t n)
+{
+    return (struct bench_interval){
+        .confidence_level = 1 - ldexp(1, 1 - (int)(n < 1000 ? n : 1000)),
+        .lower_bound = sorted[0],
+        .upper_bound = sorted[n - 1],
+    };
+}
+
+/* What the resamples of a bootstrap come to. */
+struct distribution {
+    double *values; /* of the statistic */
+    double *t;      /* studentized */
+    size_t resamples;
+};
+
+static int draw_all(const double *sorted, size_t n, enum statistic statistic, uint64_t seed,
+                    struct distribution *distribution, double point)
+{
+    uint32_t *times = mf_malloc(n * sizeof *times);
+    if (times == NULL) {
+        return -ENOMEM;
+    }
+    struct resample resample = {sorted, n, times};
+    struct mf_rng rng;
+    mf_rng_seed(&rng, seed);
+    for (size_t i = 0; i < distribution->resamples; i++) {
+        draw(&resample, &rng);
+        const double value = resample_statistic(&resample, statistic);
+        distribution->values[i] = value;
+        distribution->t[i] =
+            studentize(value > 0 || statistic != STATISTIC_STD_DEV
+                           ? on_scale(value, statistic) - on_scale(point, statistic)
+                           : -1,
+                       resample_error(&resample, statistic));
+    }
+    mf_free(times);
+    return 0;
+}
+
+static struct bench_interval interval_of(const double *sorted, size_t n, enum statistic statistic,
+                                         double level, double point, double error,
+                                         struct distribution *distribution)
+{
+    struct bench_interval interval = {level, point, point};
+    if (statistic == STATISTIC_MEDIAN) {
+        return mf__median_interval(sorted, n, level, &interval) ? interval
+                                                                : range_interval(sorted, n);
+    }
+    if (statistic == STATISTIC_MEDIAN_ABS_DEV) {
+        return percentile_interval(distribution->values, distribution->resamples, level);
+    }
+    if (statistic == STATISTIC_MEAN && n < STUDENTIZED_MIN) {
+        return range_interval(sorted, n);
+    }
+    if (n < STUDENTIZED_MIN) {
+        return percentile_interval(distribution->values, distribution->resamples, level);
+    }
+    if (point > 0 && error > 0) {
+        interval = studentized_interval(distribution->t, distribution->resamples, level,
+                                        on_scale(point, statistic), error);
+    }
+    if (statistic == STATISTIC_STD_DEV && point > 0 && error > 0) {
+        interval.lower_bound = exp(interval.lower_bound);
+        interval.upper_bound = exp(interval.upper_bound);
+    }
+    return interval;
 }
 
 int mf__bootstrap(const double *values, size_t n, enum statistic statistic, size_t resamples,
                   double level, uint64_t seed, struct bench_estimate *ret_estimate)
 {
     double *sorted = mf_malloc(n * sizeof *sorted);
-    uint32_t *times = mf_malloc(n * sizeof *times);
-    double *distribution = mf_malloc(resamples * sizeof *distribution);
+    uint32_t *once = mf_malloc(n * sizeof *once);
+    struct distribution distribution = {
+        .values = mf_malloc(resamples * sizeof(double)),
+        .t = mf_malloc(resamples * sizeof(double)),
+        .resamples = resamples,
+    };
     int rc = -ENOMEM;
-    if (sorted != NULL && times != NULL && distribution != NULL) {
+    if (sorted != NULL && once != NULL && distribution.values != NULL && distribution.t != NULL) {
         memcpy(sorted, values, n * sizeof *sorted);
         mf__sort_doubles(sorted, n);
-        struct resample resample = {sorted, n, times};
         for (size_t i = 0; i < n; i++) {
-            times[i] = 1;
+            once[i] = 1;
         }
-        struct bench_estimate estimate = {.point_estimate =
-                                              resample_statistic(&resample, statistic)};
-        struct mf_rng rng;
-        mf_rng_seed(&rng, seed);
-        for (size_t i = 0; i < resamples; i++) {
-            draw(&resample, &rng);
-            distribution[i] = resample_statistic(&resample, statistic);
+        const struct resample whole = {sorted, n, once};
+        const double point = resample_statistic(&whole, statistic);
+        const double error = resample_error(&whole, statistic);
+        rc = draw_all(sorted, n, statistic, seed, &distribution, point);
+        if (rc == 0) {
+            ret_estimate->point_estimate = point;
+            ret_estimate->standard_error = mf__std_dev(distribution.values, resamples);
+            ret_estimate->confidence_interval =
+                interval_of(sorted, n, statistic, level, point, error, &distribution);
         }
-        summarize(distribution, resamples, level, &estimate);
-        *ret_estimate = estimate;
-        rc = 0;
     }
     mf_free(sorted);
-    mf_free(times);
-    mf_free(distribution);
+    mf_free(once);
+    mf_free(distribution.values);
+    mf_free(distribution.t);
     return rc;
+}
+
+/* The slope through the origin of the drawn points, and its error from their residuals (which need
+ * not be equally large everywhere: White 1980). */
+static double slope_of(const double *x, const double *y, const uint32_t *times, size_t n,
+                       double *ret_error)
+{
+    double xy = 0;
+    double xx = 0;
+    for (size_t i = 0; i < n; i++) {
+        xy += times[i] * x[i] * y[i];
+        xx += times[i] * x[i] * x[i];
+    }
+    const double slope = xy / xx;
+    double squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double residual = x[i] * (y[i] - slope * x[i]);
+        squares += times[i] * residual * residual;
+    }
+    *ret_error = sqrt(squares) / xx;
+    return slope;
 }
 
 int mf__bootstrap_slope(const double *x, const double *y, size_t n, size_t resamples, double level,
                         uint64_t seed, struct bench_estimate *ret_estimate)
 {
-    double *distribution = mf_malloc(resamples * sizeof *distribution);
-    if (distribution == NULL) {
+    double *values = mf_malloc(resamples * sizeof *values);
+    double *t = mf_malloc(resamples * sizeof *t);
+    uint32_t *times = mf_malloc(n * sizeof *times);
+    if (values == NULL || t == NULL || times == NULL) {
+        mf_free(values);
+        mf_free(t);
+        mf_free(times);
         return -ENOMEM;
     }
-    struct bench_estimate estimate;
-    double r_squared;
-    mf__slope_through_origin(x, y, n, &estimate.point_estimate, &r_squared);
+    for (size_t i = 0; i < n; i++) {
+        times[i] = 1;
+    }
+    double error;
+    const double slope = slope_of(x, y, times, n, &error);
     struct mf_rng rng;
     mf_rng_seed(&rng, seed);
     for (size_t i = 0; i < resamples; i++) {
-        double xy = 0;
-        double xx = 0;
+        double drawn_error;
+        memset(times, 0, n * sizeof *times);
         for (size_t k = 0; k < n; k++) {
-            const size_t drawn = mf_rng_below(&rng, n);
-            xy += x[drawn] * y[drawn];
-            xx += x[drawn] * x[drawn];
+            times[mf_rng_below(&rng, n)]++;
         }
-        distribution[i] = xy / xx;
+        values[i] = slope_of(x, y, times, n, &drawn_error);
+        t[i] = studentize(values[i] - slope, drawn_error);
     }
-    summarize(distribution, resamples, level, &estimate);
-    mf_free(distribution);
-    *ret_estimate = estimate;
+    ret_estimate->point_estimate = slope;
+    ret_estimate->standard_error = mf__std_dev(values, resamples);
+    ret_estimate->confidence_interval =
+        n < STUDENTIZED_MIN ? percentile_interval(values, resamples, level)
+                            : studentized_interval(t, resamples, level, slope, error);
+    mf_free(values);
+    mf_free(t);
+    mf_free(times);
     return 0;
 }
 

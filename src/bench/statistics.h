@@ -32,17 +32,26 @@ void mf__slope_through_origin(const double *x, const double *y, size_t n, double
  * / 2. */
 double mf__theil_sen(const double *x, const double *y, size_t n, double *scratch);
 
-/* --- intervals by bootstrap: percentiles of `resamples` draws of n of n with replacement */
+/* ---- intervals by bootstrap: `resamples` draws of n of n with replacement ---- */
 
 enum statistic { STATISTIC_MEAN, STATISTIC_MEDIAN, STATISTIC_STD_DEV, STATISTIC_MEDIAN_ABS_DEV };
 
-/* 0 or -ENOMEM. With n == 1 the interval is the point. */
+/* 0 or -ENOMEM. Which interval for which statistic: statistics.c. With n == 1 it is the point;
+ * where n is too small for `level`, the interval's own confidence_level is what it has. */
 int mf__bootstrap(const double *values, size_t n, enum statistic statistic, size_t resamples,
                   double level, uint64_t seed, struct bench_estimate *ret_estimate);
 int mf__bootstrap_slope(const double *x, const double *y, size_t n, size_t resamples, double level,
                         uint64_t seed, struct bench_estimate *ret_estimate);
 
 /* --- intervals without any assumption, for a quantile */
+
+/* For the median of the distribution that the sorted values come from, with interpolation between
+ * order statistics, so that its level is nearly `level` and not the next one that ranks have.
+ * Hettmansperger and Sheather, Statistics & Probability Letters 4 (1986). False when n is too
+ * small.
+ */
+bool mf__median_interval(const double *sorted, size_t n, double level,
+                         struct bench_interval *ret_interval);
 
 /* Smallest n for which such an interval exists at this level: ceil(ln((1 - level) / 2) / ln(max(p,
  * 1 - p))). */

@@ -197,10 +197,8 @@ int mf__history_write(const struct history_report *report, const char *format,
         const char *name;
         void (*write)(const struct history_report *report, struct mf_buffer *out);
     } formats[] = {
-        {"text", write_text},
-        {"markdown", write_markdown},
-        {"json", write_json},
-        {"csv", write_csv},
+        {"text", write_text}, {"markdown", write_markdown}, {"html", mf__history_html},
+        {"json", write_json}, {"csv", write_csv},
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(formats); i++) {
         if (strcmp(format, formats[i].name) == 0) {
@@ -209,5 +207,6 @@ int mf__history_write(const struct history_report *report, const char *format,
         }
     }
     return mf_fail(err, MF_EVALUE,
-                   "a history can be written as text, markdown, json or csv, not as %s", format);
+                   "a history can be written as text, markdown, html, json or csv, not as %s",
+                   format);
 }

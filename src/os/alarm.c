@@ -100,6 +100,14 @@ bool mf_alarm_signal_blocked(int number)
     return pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0 && sigismember(&mask, number) == 1;
 }
 
+void mf_alarm_signal_block(int number, bool blocked)
+{
+    sigset_t only;
+    sigemptyset(&only);
+    sigaddset(&only, number);
+    (void)pthread_sigmask(blocked ? SIG_BLOCK : SIG_UNBLOCK, &only, NULL);
+}
+
 int mf_alarm_signal_send(int32_t tid, int number)
 {
     const int saved = errno;
@@ -223,6 +231,14 @@ void mf_alarm_close(struct mf_alarm *alarm)
     if (alarm->kind == MF_ALARM_TIMER) {
         timer_delete(alarm->timer);
     } else if (alarm->kind == MF_ALARM_PERF) {
+        close(alarm->descriptor);
+    }
+    mf_alarm_forget(alarm);
+}
+
+void mf_alarm_abandon(struct mf_alarm *alarm)
+{
+    if (alarm->kind == MF_ALARM_PERF) {
         close(alarm->descriptor);
     }
     mf_alarm_forget(alarm);

@@ -47,6 +47,36 @@ done
 report "trend_history.text" 0 --style trend op::getattr --results-dir results
 report "targets.text" 3 --config targets.toml op:: size::
 
+# ---- pages: what is between the styles and the scripts, which are in src/bench/page ----
+page() { # NAME CODE COMMAND...
+    local name=$1
+    shift
+    expect "$@"
+    sed -e '/^<style>$/,/^<\/style>/d' -e '/^<script>$/,/^<\/script>/d' \
+        -e '/<style>$/,/^<\/style>/{/<style>$/!d}' "$out" >page
+    for tag in details section div table figure ul dl g; do
+        [ "$(grep -o "<$tag[ >]" page | wc -l)" = "$(grep -o "</$tag>" page | wc -l)" ] ||
+            complain "$name: <$tag> is not closed as often as opened"
+    done
+    [ "$(grep -c '^<script>$' "$out")" -le 1 ] || complain "$name has more than one script"
+    ! grep -nE '(src|href)="?(https?:)?//' "$out" || complain "$name asks for the network"
+    ! grep -nF -e '<b>' -e '<script>alert' page || complain "$name lets markup through"
+    if [ -n "${MAYFLY_GOLDEN_WRITE:-}" ]; then
+        cp page "$golden/$name.golden"
+    elif ! diff "$golden/$name.golden" page >"$scratch/difference"; then
+        complain "$name is not as it was: $(head -c 600 "$scratch/difference")"
+    fi
+}
+page report.html 1 "$MAYFLY" bench report --load-baseline now.json --results-dir results \
+    --output-format html op::getattr web:: open::
+page compare.html 1 "$MAYFLY" bench compare before.json now.json op::getattr web:: size::huge \
+    --output-format html
+page history.html 0 "$MAYFLY" bench history --results-dir results --output-format html
+page report.svg 1 "$MAYFLY" bench report --load-baseline now.json --output-format svg
+page compare.svg 1 "$MAYFLY" bench compare before.json now.json --output-format svg
+expect 1 "$MAYFLY" bench report --load-baseline now.json --output-format svg web::broken
+stderr_has "nothing measured to draw"
+
 # ---- each format to a file of its own ----
 expect 1 "$MAYFLY" bench report --load-baseline now.json --output-format csv --output a.csv \
     --output-format bencher --output b.txt --output-format bmf

@@ -102,7 +102,7 @@
 /* What it looks like. The formats are those of bench_report.h. */
 #define BENCH_OUTPUT_KEYS(X)                                                                       \
     X(output_format, "output-format", CHOICE, true, 0, 0, "FORMAT",                                \
-      "text|json|markdown|html|csv|bencher|bmf|github", "text", "How to print the results")        \
+      "text|json|markdown|html|svg|csv|bencher|bmf|github", "text", "How to print the results")    \
     X(style, "style", CHOICE, false, 0, 0, "STYLE", "full|ratio|overhead|trend", "full",           \
       "Which table, for text and markdown")                                                        \
     X(output, "output", FILE, true, 0, 0, "FILE", NULL, NULL,                                      \

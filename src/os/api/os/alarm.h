@@ -33,6 +33,8 @@ void mf_alarm_signal_pass(const struct mf_alarm_signal *signal, int number, sigi
                           void *context);
 /* Whether the calling thread has the signal blocked. */
 bool mf_alarm_signal_blocked(int number);
+/* Blocks it for the calling thread, or no longer. */
+void mf_alarm_signal_block(int number, bool blocked);
 /* Sends a signal to a thread of this process. 0 or a negated errno. [async-signal-safe] */
 int mf_alarm_signal_send(int32_t tid, int number);
 
@@ -53,7 +55,9 @@ int mf_alarm_open(enum mf_alarm_kind kind, int number, struct mf_alarm *ret_alar
 int mf_alarm_set(struct mf_alarm *alarm, int64_t delay_ns);
 /* [any-thread] */
 void mf_alarm_close(struct mf_alarm *alarm);
-/* In a child after fork: the timer is not there, the event is the parent's. */
+/* In a child after fork: the timer was not inherited, the event is the parent's. */
+void mf_alarm_abandon(struct mf_alarm *alarm);
+/* None. */
 void mf_alarm_forget(struct mf_alarm *alarm);
 /* Whether a signal came from an alarm that was opened here. [async-signal-safe] */
 bool mf_alarm_sent(const siginfo_t *info);
