@@ -10,3 +10,5 @@ mayfly_test(NAME proof_note RUNG unit SOURCES unit/test_proof_note.c lib/scratch
   PRIVATE_OF state)
 mayfly_fuzz(NAME proof SOURCES fuzz/fuzz_proof.c LINK mf_state
   CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/proof")
+mayfly_test(NAME state_prove RUNG unit SOURCES unit/state/prove_test.c LINK mf_state
+  PRIVATE_OF state)

@@ -131,6 +131,39 @@ MF_API MF_MUST_CHECK int mf_proof_check(const struct mf_proof *proof,
                                         const struct mf_proof_root *trusted,
                                         struct mf_errinfo *err);
 
+/* --- making them (struct mf_state: state.h) ---
+ *
+ * Of what can be read now. A RELAXED store is synced first, so that nothing is proven that a power
+ * cut takes; who opened it READ_ONLY cannot do that. Every proof is checked before it is given.
+ * MF_EVALUE: there are not so many commits; MF_ECORRUPT: what it is made of is damaged; MF_ELIMIT:
+ * it would have more than MF_PROOF_LEN_MAX bytes (keys chosen to do that); -ENOMEM, -errno. */
+struct mf_state;
+
+#define MF_PROOF_NEWEST UINT64_MAX /* as size: all commits there are */
+
+struct mf_proof_file {
+    uint8_t *bytes; /* mf_proof_file_free() */
+    size_t len;
+    struct mf_proof_root root; /* that it is for */
+};
+MF_API void mf_proof_file_free(struct mf_proof_file *file); /* also of all zero */
+
+/* The root over the first `size` commits: to be noted down, or signed. */
+MF_API MF_MUST_CHECK int mf_proof_root_of(struct mf_state *state, uint64_t size,
+                                          struct mf_proof_root *ret_root, struct mf_errinfo *err);
+/* COMMIT: number `seq` of the first `size`. */
+MF_API MF_MUST_CHECK int mf_proof_of_commit(struct mf_state *state, uint64_t seq, uint64_t size,
+                                            struct mf_proof_file *ret_file, struct mf_errinfo *err);
+/* EXTENSION: the first `size` begin with the first `old_size`. */
+MF_API MF_MUST_CHECK int mf_proof_of_extension(struct mf_state *state, uint64_t old_size,
+                                               uint64_t size, struct mf_proof_file *ret_file,
+                                               struct mf_errinfo *err);
+/* KEY: what the newest commit leaves of it. With `file` (its pointers must stay good for the call)
+ * FILE: an entry of the tree whose root begins the key's value. */
+MF_API MF_MUST_CHECK int mf_proof_of_key(struct mf_state *state, const void *key, size_t key_len,
+                                         const struct mf_proof_entry *file,
+                                         struct mf_proof_file *ret_file, struct mf_errinfo *err);
+
 /* --- parts: for other carriers than the file --- */
 
 /* 0 or MF_EFORMAT. */

@@ -13,6 +13,7 @@
  */
 #include "base/bytes.h"
 #include "base/fail.h"
+#include "commit_record.h"
 #include "merkle.h"
 #include "proof_private.h"
 #include "tree_hash.h"
@@ -78,21 +79,20 @@ void mf_proof_hash_value(const void *value, size_t len, uint8_t ret_hash[MF_PROO
 int mf_proof_commit_get(const void *leaf, size_t leaf_len, struct mf_proof_commit *ret_commit,
                         struct mf_errinfo *err)
 {
-    const uint8_t *bytes = leaf;
-    if (leaf_len < MF_PROOF_LEAF_FIXED || leaf_len > MF_PROOF_LEAF_MAX ||
-        mf_load_u32(bytes + 20) != leaf_len - MF_PROOF_LEAF_FIXED) {
+    struct commit found;
+    if (!mf__commit_leaf_get(leaf, leaf_len, &found)) {
         return mf_fail(err, MF_EFORMAT, "%zu bytes are not the leaf of a commit", leaf_len);
     }
     struct mf_proof_commit commit = {
-        .seq = mf_load_u64(bytes),
-        .wall_ns = (int64_t)mf_load_u64(bytes + 8),
-        .kind = mf_load_u32(bytes + 16),
-        .changes = mf_load_u64(bytes + 24),
-        .note = bytes + MF_PROOF_LEAF_FIXED,
-        .note_len = leaf_len - MF_PROOF_LEAF_FIXED,
+        .seq = found.seq,
+        .wall_ns = found.wall_ns,
+        .kind = found.kind,
+        .changes = found.change_count,
+        .note = found.note,
+        .note_len = found.note_len,
     };
-    memcpy(commit.root, bytes + 32, sizeof commit.root);
-    memcpy(commit.changes_hash, bytes + 64, sizeof commit.changes_hash);
+    memcpy(commit.root, found.root, sizeof commit.root);
+    memcpy(commit.changes_hash, found.changes_hash, sizeof commit.changes_hash);
     *ret_commit = commit;
     return 0;
 }

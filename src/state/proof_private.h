@@ -8,10 +8,6 @@
 
 #include <mayfly/proof.h>
 
-/* Of a leaf, the bytes before the note: u64 number, i64 wall time, u32 kind, u32 length of the
- * note, u64 number of changes, root of the state, hash of the changes. */
-#define MF_PROOF_LEAF_FIXED 96u
-
 /* Flags of a step. */
 #define STEP_LEFT  1u
 #define STEP_RIGHT 2u

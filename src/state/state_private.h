@@ -24,6 +24,8 @@ struct version {
     uint8_t log_root[MF_SHA256_LEN];
     struct mf_merkle_frontier log;    /* of the commits 1 .. seq */
     uint8_t leaf_hash[MF_SHA256_LEN]; /* of the last of these */
+    uint32_t leaf_len;                /* 0: its leaf stands in the history only */
+    uint8_t leaf[COMMIT_LEAF_MAX];
 };
 
 /* A commit that is in the log and not known to be durable yet; lives on its thread's stack. */

@@ -21,6 +21,8 @@ void mf__version_release(struct version *version)
 void mf__version_advance(struct version *version, const struct commit *commit, const uint8_t *leaf,
                          size_t leaf_len)
 {
+    memcpy(version->leaf, leaf, leaf_len);
+    version->leaf_len = (uint32_t)leaf_len;
     mf__merkle_hash_leaf(leaf, leaf_len, version->leaf_hash);
     mf__merkle_append(&version->log, version->leaf_hash, NULL, NULL);
     mf__merkle_root(&version->log, version->log_root);

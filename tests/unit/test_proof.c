@@ -423,6 +423,7 @@ static void limits_are_kept(void **state)
     mf__tree_release(&tree);
     free(big);
     uint8_t leaf[MF_PROOF_LEAF_MAX + 1] = {0};
+    leaf[16] = 1; /* the kind */
     struct mf_proof_commit commit;
     assert_int_equal(mf_proof_commit_get(leaf, 95, &commit, &err), MF_EFORMAT);
     assert_int_equal(mf_proof_commit_get(leaf, 97, &commit, &err), MF_EFORMAT);
