@@ -103,7 +103,7 @@ int mf_watch_new(const struct mf_watch_spec *spec, struct mf_watch **ret_watch,
         watch->budgets[i] = spec->budgets[i];
         watch->groups[i].used = spec->budgets[i].together;
         watch->groups[i].subject.budget = (unsigned)i;
-        mf__window_open(&watch->groups[i].subject.window, spec->budgets[i].limit_ns,
+        mf__outside_window_open(&watch->groups[i].subject.window, spec->budgets[i].limit_ns,
                         spec->budgets[i].within_ns, t_ns, 0, 0);
         watch->groups[i].subject.due_ns = t_ns;
     }

@@ -132,9 +132,10 @@ static void add_subject(struct mf_watch *watch, struct watch_thread *thread, uns
     }
     const bool is_new = !thread->opened && thread->figures.cpu_ns == 0;
     subject->budget = budget;
-    mf__window_open(&subject->window, watch->budgets[budget].limit_ns,
-                    watch->budgets[budget].within_ns, is_new ? thread->born_ns : thread->seen_ns,
-                    thread->figures.cpu_ns, is_new && !thread->rebase ? 0 : watch->stale_ns);
+    mf__outside_window_open(&subject->window, watch->budgets[budget].limit_ns,
+                            watch->budgets[budget].within_ns,
+                            is_new ? thread->born_ns : thread->seen_ns, thread->figures.cpu_ns,
+                            is_new && !thread->rebase ? 0 : watch->stale_ns);
     subject->due_ns = subject->window.points[0].t_ns + watch->budgets[budget].limit_ns;
     subject->next = thread->subjects;
     thread->subjects = subject;
@@ -172,8 +173,8 @@ void mf__watch_judge(struct mf_watch *watch, struct watch_thread *thread, int64_
         struct mf_window_verdict verdict;
         struct mf_watch_violation violation = of_thread(thread);
         char comm[MF_PROC_COMM_LEN];
-        mf__window_add(&s->window, from_ns, until_ns, thread->figures.cpu_ns, 1, watch->stale_ns,
-                       &verdict);
+        mf__outside_window_add(&s->window, from_ns, until_ns, thread->figures.cpu_ns, 1,
+                               watch->stale_ns, &verdict);
         verdict.exceeded =
             verdict.exceeded &&
             (s->over || is_still_meant(thread, &watch->budgets[s->budget], &violation, comm));
@@ -190,9 +191,9 @@ void mf__watch_judge_record(struct mf_watch *watch, struct watch_thread *thread,
         struct mf_window_verdict verdict;
         struct mf_watch_violation violation = of_thread(thread);
         violation.thread_ended = true;
-        mf__window_open(&s->window, s->window.limit_ns, s->window.within_ns, 0, 0, 0);
-        mf__window_add(&s->window, elapsed_ns, elapsed_ns, thread->figures.cpu_ns, 1,
-                       watch->stale_ns, &verdict);
+        mf__outside_window_open(&s->window, s->window.limit_ns, s->window.within_ns, 0, 0, 0);
+        mf__outside_window_add(&s->window, elapsed_ns, elapsed_ns, thread->figures.cpu_ns, 1,
+                               watch->stale_ns, &verdict);
         if (verdict.exceeded) {
             begin(watch, s, &violation, &verdict, thread->figures.cpu_ns,
                   mf_clock_monotonic_ns(NULL));
@@ -241,7 +242,7 @@ void mf__watch_count_group(struct mf_watch *watch, const struct watch_thread *th
             continue;
         }
         group->cpu_ns += cpu_ns;
-        mf__window_correct(&group->subject.window, earliest_ns, cpu_ns);
+        mf__outside_window_correct(&group->subject.window, earliest_ns, cpu_ns);
     }
 }
 
@@ -280,8 +281,8 @@ void mf__watch_judge_groups(struct mf_watch *watch, int64_t from_ns, int64_t unt
         }
         struct mf_window_verdict verdict;
         struct mf_watch_violation violation = {.comm = ""};
-        mf__window_add(&group->subject.window, from_ns, until_ns, group->cpu_ns, watch->cpus,
-                       watch->stale_ns * watch->cpus, &verdict);
+        mf__outside_window_add(&group->subject.window, from_ns, until_ns, group->cpu_ns,
+                               watch->cpus, watch->stale_ns * watch->cpus, &verdict);
         const struct watch_thread *most =
             verdict.exceeded && !group->subject.over ? busiest(watch, &watch->budgets[i]) : NULL;
         if (most != NULL) {

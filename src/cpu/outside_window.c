@@ -32,8 +32,8 @@ static struct mf_window_point *point(struct mf_window *window, unsigned index)
     return &window->points[(window->first + index) % MF_WINDOW_POINTS];
 }
 
-void mf__window_open(struct mf_window *window, int64_t limit_ns, int64_t within_ns, int64_t t_ns,
-                     uint64_t cpu_ns, uint64_t stale_ns)
+void mf__outside_window_open(struct mf_window *window, int64_t limit_ns, int64_t within_ns,
+                             int64_t t_ns, uint64_t cpu_ns, uint64_t stale_ns)
 {
     window->limit_ns = limit_ns;
     window->within_ns = within_ns;
@@ -82,8 +82,9 @@ static void judge(struct mf_window *window, int64_t until_ns, uint64_t cpu_ns, u
     verdict->exceeded = verdict->cpu_ns > (uint64_t)window->limit_ns;
 }
 
-void mf__window_add(struct mf_window *window, int64_t from_ns, int64_t until_ns, uint64_t cpu_ns,
-                    unsigned parallel, uint64_t stale_ns, struct mf_window_verdict *ret_verdict)
+void mf__outside_window_add(struct mf_window *window, int64_t from_ns, int64_t until_ns,
+                            uint64_t cpu_ns, unsigned parallel, uint64_t stale_ns,
+                            struct mf_window_verdict *ret_verdict)
 {
     struct mf_window_verdict verdict = {.exceeded = false};
     judge(window, until_ns, cpu_ns, parallel, stale_ns, &verdict);
@@ -103,7 +104,7 @@ void mf__window_add(struct mf_window *window, int64_t from_ns, int64_t until_ns,
     *ret_verdict = verdict;
 }
 
-void mf__window_correct(struct mf_window *window, int64_t earliest_ns, uint64_t cpu_ns)
+void mf__outside_window_correct(struct mf_window *window, int64_t earliest_ns, uint64_t cpu_ns)
 {
     for (unsigned i = 0; i < window->count; i++) {
         struct mf_window_point *p = point(window, i);

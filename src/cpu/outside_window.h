@@ -31,15 +31,16 @@ struct mf_window_verdict {
     uint64_t most_ns; /* at most in that window */
 };
 
-void mf__window_open(struct mf_window *window, int64_t limit_ns, int64_t within_ns, int64_t t_ns,
-                     uint64_t cpu_ns, uint64_t stale_ns);
+void mf__outside_window_open(struct mf_window *window, int64_t limit_ns, int64_t within_ns,
+                             int64_t t_ns, uint64_t cpu_ns, uint64_t stale_ns);
 /* The counter was cpu_ns at some moment from `from_ns` to `until_ns`, or up to stale_ns more.
  * `parallel`: how many processors can have added to it at a time. */
-void mf__window_add(struct mf_window *window, int64_t from_ns, int64_t until_ns, uint64_t cpu_ns,
-                    unsigned parallel, uint64_t stale_ns, struct mf_window_verdict *ret_verdict);
+void mf__outside_window_add(struct mf_window *window, int64_t from_ns, int64_t until_ns,
+                            uint64_t cpu_ns, unsigned parallel, uint64_t stale_ns,
+                            struct mf_window_verdict *ret_verdict);
 /* cpu_ns more became known late: it was used after earliest_ns, perhaps before readings that do not
  * have it. */
-void mf__window_correct(struct mf_window *window, int64_t earliest_ns, uint64_t cpu_ns);
+void mf__outside_window_correct(struct mf_window *window, int64_t earliest_ns, uint64_t cpu_ns);
 /* When to look next: before that the limit cannot be exceeded. At least eight times in a window, so
  * that it is known well enough when something was used. */
 int64_t mf__window_due_ns(const struct mf_window *window, const struct mf_window_verdict *verdict,

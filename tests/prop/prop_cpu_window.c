@@ -55,7 +55,7 @@ static void one_run(struct mf_rng *rng)
     const uint64_t limit = 1 + below(rng, (uint64_t)within * STEP * parallel);
     const unsigned spread = 1 + (unsigned)below(rng, 60);
     make_truth(rng, &truth, parallel);
-    mf__window_open(&window, (int64_t)limit, (int64_t)within * STEP, 0, 0, 0);
+    mf__outside_window_open(&window, (int64_t)limit, (int64_t)within * STEP, 0, 0, 0);
     const unsigned stale = (unsigned)below(rng, 10);
     uint64_t shown = 0;
     uint64_t most_ever = 0; /* of any window so far */
@@ -80,8 +80,8 @@ static void one_run(struct mf_rng *rng)
         /* What was used in the last `stale` steps may not be in the counter yet. */
         const unsigned behind = at - (unsigned)below(rng, (at < stale ? at : stale) + 1);
         shown = truth.used[behind] > shown ? truth.used[behind] : shown;
-        mf__window_add(&window, from, until, shown, parallel, (uint64_t)stale * STEP * parallel,
-                       &verdict);
+        mf__outside_window_add(&window, from, until, shown, parallel,
+                               (uint64_t)stale * STEP * parallel, &verdict);
         if (verdict.exceeded) {
             assert_true(most_ever > limit);
             assert_true(verdict.cpu_ns <= most_ever);
@@ -123,12 +123,12 @@ static void what_is_looked_at_in_time_is_found(void **state)
         const unsigned tick = within / 50;
         const uint64_t limit = 1 + below(&rng, (uint64_t)(within - 2 * tick) * STEP);
         make_truth(&rng, &truth, 1);
-        mf__window_open(&window, (int64_t)limit, (int64_t)within * STEP, 0, 0, 0);
+        mf__outside_window_open(&window, (int64_t)limit, (int64_t)within * STEP, 0, 0, 0);
         bool exceeded = false;
         for (unsigned at = 0; at < STEPS && !exceeded;) {
             struct mf_window_verdict verdict;
-            mf__window_add(&window, (int64_t)at * STEP, (int64_t)at * STEP, truth.used[at], 1, 0,
-                           &verdict);
+            mf__outside_window_add(&window, (int64_t)at * STEP, (int64_t)at * STEP, truth.used[at],
+                                   1, 0, &verdict);
             exceeded = verdict.exceeded;
             const unsigned due =
                 (unsigned)(mf__window_due_ns(&window, &verdict, (int64_t)at * STEP, 1) / STEP);
@@ -155,13 +155,13 @@ static void exactly_the_limit_is_kept(void **state)
     (void)state;
     struct mf_window window;
     struct mf_window_verdict verdict;
-    mf__window_open(&window, 50, 100, 0, 1000, 0);
-    mf__window_add(&window, 100, 100, 1050, 1, 0, &verdict);
+    mf__outside_window_open(&window, 50, 100, 0, 1000, 0);
+    mf__outside_window_add(&window, 100, 100, 1050, 1, 0, &verdict);
     assert_false(verdict.exceeded);
     assert_int_equal(verdict.cpu_ns, 50);
     assert_int_equal(verdict.most_ns, 50);
-    mf__window_open(&window, 50, 100, 0, 1000, 0);
-    mf__window_add(&window, 100, 100, 1051, 1, 0, &verdict);
+    mf__outside_window_open(&window, 50, 100, 0, 1000, 0);
+    mf__outside_window_add(&window, 100, 100, 1051, 1, 0, &verdict);
     assert_true(verdict.exceeded);
     assert_int_equal(verdict.cpu_ns, 51);
     assert_int_equal(verdict.wall_ns, 100);
@@ -172,18 +172,18 @@ static void a_reading_before_the_window_proves_the_rest(void **state)
     (void)state;
     struct mf_window window;
     struct mf_window_verdict verdict;
-    mf__window_open(&window, 50, 100, 0, 0, 0);
-    mf__window_add(&window, 110, 110, 60, 1, 0, &verdict);
+    mf__outside_window_open(&window, 50, 100, 0, 0, 0);
+    mf__outside_window_add(&window, 110, 110, 60, 1, 0, &verdict);
     assert_false(verdict.exceeded); /* 10 of the 60 may have been before */
-    mf__window_open(&window, 50, 100, 0, 0, 0);
-    mf__window_add(&window, 110, 110, 61, 1, 0, &verdict);
+    mf__outside_window_open(&window, 50, 100, 0, 0, 0);
+    mf__outside_window_add(&window, 110, 110, 61, 1, 0, &verdict);
     assert_true(verdict.exceeded);
     assert_int_equal(verdict.cpu_ns, 51);
-    mf__window_open(&window, 50, 100, 0, 0, 0);
-    mf__window_add(&window, 110, 110, 61, 2, 0, &verdict);
+    mf__outside_window_open(&window, 50, 100, 0, 0, 0);
+    mf__outside_window_add(&window, 110, 110, 61, 2, 0, &verdict);
     assert_false(verdict.exceeded); /* on two processors 20 */
-    mf__window_open(&window, 50, 100, 0, 0, 4);
-    mf__window_add(&window, 110, 110, 64, 1, 0, &verdict);
+    mf__outside_window_open(&window, 50, 100, 0, 0, 4);
+    mf__outside_window_add(&window, 110, 110, 64, 1, 0, &verdict);
     assert_false(verdict.exceeded); /* and 4 that were booked late */
 }
 
@@ -192,15 +192,15 @@ static void what_comes_late_is_no_excess(void **state)
     (void)state;
     struct mf_window window;
     struct mf_window_verdict verdict;
-    mf__window_open(&window, 50, 100, 0, 0, 0);
-    mf__window_add(&window, 40, 40, 10, 1, 0, &verdict);
-    mf__window_correct(&window, 20, 60); /* used after 20, known only now */
-    mf__window_add(&window, 130, 130, 70, 1, 0, &verdict);
+    mf__outside_window_open(&window, 50, 100, 0, 0, 0);
+    mf__outside_window_add(&window, 40, 40, 10, 1, 0, &verdict);
+    mf__outside_window_correct(&window, 20, 60); /* used after 20, known only now */
+    mf__outside_window_add(&window, 130, 130, 70, 1, 0, &verdict);
     assert_false(verdict.exceeded);
-    mf__window_open(&window, 50, 100, 0, 0, 0);
-    mf__window_add(&window, 40, 40, 10, 1, 0, &verdict);
-    mf__window_correct(&window, 45, 60); /* certainly after the reading at 40 */
-    mf__window_add(&window, 130, 130, 70, 1, 0, &verdict);
+    mf__outside_window_open(&window, 50, 100, 0, 0, 0);
+    mf__outside_window_add(&window, 40, 40, 10, 1, 0, &verdict);
+    mf__outside_window_correct(&window, 45, 60); /* certainly after the reading at 40 */
+    mf__outside_window_add(&window, 130, 130, 70, 1, 0, &verdict);
     assert_true(verdict.exceeded);
     assert_int_equal(verdict.cpu_ns, 60);
 }
