@@ -3,12 +3,16 @@
  * bench_capture.c -- the parts of bench/capture.sh: how many points of short lives are kept by a
  * store in the process, and how many by a Prometheus that scrapes it.
  *
- *   live STORE PORT SECONDS   is a short life: once per second it sets a gauge, in a store of its
- * own and on a loopback endpoint in Prometheus' text format that answers at any time; at the end it
- * kills itself with SIGKILL, as a virtual machine is killed. So it closes nothing ports COUNT
- * prints that many free loopback ports table DIRECTORY [--json]  reads DIRECTORY/lives (lines of:
- * seconds, port, store), opens each store, reads the scraped points from DIRECTORY/scrapes.json
- * (Prometheus' answer to count_over_time), and prints the comparison
+ *   live STORE PORT SECONDS
+ *       Is a short life: once per second it sets a gauge, in a store of its own and on a loopback
+ *       endpoint in Prometheus' text format that answers at any time; at the end it kills itself
+ *       with SIGKILL, as a virtual machine is killed. So it closes nothing.
+ *   ports COUNT
+ *       Prints that many free loopback ports.
+ *   table DIRECTORY [--json]
+ *       Reads DIRECTORY/lives (lines of: seconds, port, store), opens each store, reads the scraped
+ *       points from DIRECTORY/scrapes.json (Prometheus' answer to count_over_time), and prints the
+ *       comparison.
  */
 #include "harness.h"
 

@@ -51,7 +51,7 @@ static void wrap(const struct cli_view *view, const char *text, size_t at)
 {
     struct mf_buffer clean = MF_BUFFER_INIT;
     const size_t room = view->width > at + 10 ? view->width - at : 10;
-    mf_terminal_clean_fit(&clean, text, strlen(text), SIZE_MAX / 128);
+    mf_terminal_escape_fit(&clean, text, strlen(text), SIZE_MAX / 128);
     const char *p = clean.data != NULL ? clean.data : "";
     size_t left = clean.len;
     while (left > 0) {

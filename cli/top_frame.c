@@ -51,7 +51,7 @@ static void put(struct frame *frame, enum mf_style style, const char *text, size
 {
     struct mf_buffer clean = MF_BUFFER_INIT;
     const size_t room = frame->view->columns - frame->column;
-    mf_terminal_clean_fit(&clean, text, strlen(text), columns_max < room ? columns_max : room);
+    mf_terminal_escape_fit(&clean, text, strlen(text), columns_max < room ? columns_max : room);
     if (clean.len > 0) {
         put_plain(frame, style, clean.data, clean.len);
     }

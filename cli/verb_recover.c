@@ -26,6 +26,7 @@ static void tell(struct recover *recover, const char *dir, const struct mf_fligh
         mf_json_key_uint(&recover->json, "torn_bytes", what->torn_bytes);
         mf_json_key_uint(&recover->json, "corrupt_records", what->corrupt_records);
         mf_json_key_uint(&recover->json, "processes_alive", what->processes_alive);
+        mf_json_key_uint(&recover->json, "logs_lost", what->logs_lost);
         mf_json_end_object(&recover->json);
         return;
     }
@@ -39,6 +40,10 @@ static void tell(struct recover *recover, const char *dir, const struct mf_fligh
     }
     if (what->corrupt_records > 0) {
         printf("; %llu damaged records passed over", (unsigned long long)what->corrupt_records);
+    }
+    if (what->logs_lost > 0) {
+        printf("; %llu log%s lost (see mayfly show)", (unsigned long long)what->logs_lost,
+               what->logs_lost == 1 ? "" : "s");
     }
     if (what->processes_alive > 0) {
         printf("; %llu of its processes still run", (unsigned long long)what->processes_alive);

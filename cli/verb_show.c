@@ -346,7 +346,7 @@ static void event_line(const struct cli_view *view, const struct mf_story_event 
                      mf_format_duration(moment, event->t_ns),
                      mf_style(view->colored, MF_STYLE_RESET),
                      style != MF_STYLE_RESET ? mf_style(view->colored, style) : "");
-    mf_terminal_clean_fit(view->out, event->text, strlen(event->text), view->width - 26);
+    mf_terminal_escape_fit(view->out, event->text, strlen(event->text), view->width - 26);
     mf_buffer_puts(view->out,
                    style != MF_STYLE_RESET ? mf_style(view->colored, MF_STYLE_RESET) : "");
     if (event->end_ns >= event->t_ns) {

@@ -52,7 +52,7 @@ function(mayfly_test)
   endif()
   add_test(NAME ${T_RUNG}/${T_NAME} COMMAND ${target})
   if(NOT T_TIMEOUT)
-    set(T_TIMEOUT 120)
+    set(T_TIMEOUT 300)
   endif()
   set_tests_properties(${T_RUNG}/${T_NAME} PROPERTIES LABELS ${T_RUNG} SKIP_RETURN_CODE 77
     TIMEOUT ${T_TIMEOUT}
@@ -64,7 +64,7 @@ function(mayfly_script_test)
   cmake_parse_arguments(T "" "NAME;RUNG;SCRIPT;TIMEOUT" "" ${ARGN})
   add_test(NAME ${T_RUNG}/${T_NAME} COMMAND bash "${T_SCRIPT}")
   if(NOT T_TIMEOUT)
-    set(T_TIMEOUT 120)
+    set(T_TIMEOUT 300)
   endif()
   set_tests_properties(${T_RUNG}/${T_NAME} PROPERTIES LABELS ${T_RUNG} SKIP_RETURN_CODE 77
     TIMEOUT ${T_TIMEOUT}

@@ -4,7 +4,8 @@ mayfly_test(NAME terminal_clean RUNG unit SOURCES unit/test_terminal_clean.c LIN
 add_executable(make_flights tools/make_flights.c lib/flights.c)
 target_include_directories(make_flights PRIVATE lib)
 target_link_libraries(make_flights PRIVATE mf_flight)
-foreach(name timeline compare gc report)
+mayfly_test(NAME event_words RUNG unit SOURCES unit/test_event_words.c LINK mf_flight PRIVATE_OF flight)
+foreach(name timeline compare gc recover report)
   mayfly_test(NAME flight_${name} RUNG unit SOURCES unit/test_flight_${name}.c lib/flights.c lib/scratch.c
     LINK mf_flight PRIVATE_OF flight)
 endforeach()

@@ -355,6 +355,7 @@ struct mf_flight_recovery {
     uint64_t torn_bytes; /* unfinished records at the ends of the logs, dropped */
     uint64_t corrupt_records;
     uint64_t processes_alive; /* processes of the flight that still run (found in its cgroup) */
+    uint64_t logs_lost;       /* put aside as *.lost: a power cut came before their first sync */
 };
 /* Completes a flight whose recorder is gone: repairs the logs' ends, merges what they hold into
  * totals, writes flight.json with the state "recovered", removes the flight's empty cgroup.

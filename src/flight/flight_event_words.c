@@ -17,6 +17,11 @@ static const char *get_text(struct mf_json_node object, const char *key)
     return mf_json_get_string(object, key, &text, NULL) == 0 ? text : NULL;
 }
 
+static const char *text_or(const char *text, const char *fallback)
+{
+    return text != NULL ? text : fallback;
+}
+
 static int64_t get_int(struct mf_json_node object, const char *key, int64_t fallback)
 {
     int64_t value = fallback;
@@ -44,7 +49,7 @@ static void put_process(struct mf_buffer *out, const struct mf_flight_processes 
 static void signal_words(struct mf_buffer *out, struct mf_json_node root)
 {
     const char *action = get_text(root, "action");
-    mf_words_signal(out, (int)get_int(root, "signal", 0));
+    mf_buffer_puts(out, text_or(get_text(root, "signal"), "a signal"));
     mf_buffer_puts(out, action != NULL && strcmp(action, "forwarded") == 0
                             ? " came and was passed on to the command"
                             : " came");
@@ -93,18 +98,38 @@ static void hang_words(struct mf_buffer *out, struct mf_json_node root,
     }
 }
 
-static void left_words(struct mf_buffer *out, struct mf_json_node root,
+static void left_words(struct mf_buffer *out, struct mf_json_node root, bool held_output,
                        const struct mf_flight_processes *processes)
 {
-    mf_buffer_puts(out, "processes kept the output open when the recorder left");
-    const struct mf_json_node holders = mf_json_member(root, "held_by");
-    const size_t count = mf_json_type(holders) == MF_JSON_ARRAY ? mf_json_len(holders) : 0;
+    const struct mf_json_node alive = mf_json_member(root, "alive");
+    const size_t count = mf_json_type(alive) == MF_JSON_ARRAY ? mf_json_len(alive) : 0;
+    mf_buffer_printf(out, "%s when the recorder left",
+                     held_output  ? "processes kept the output open"
+                     : count == 1 ? "a process was still running"
+                                  : "processes were still running");
     for (size_t i = 0; i < count && i < PLACES_MAX; i++) {
         uint64_t number = 0;
-        if (mf_json_as_uint(mf_json_element(holders, i), &number, NULL) == 0) {
+        if (mf_json_as_uint(mf_json_element(alive, i), &number, NULL) == 0) {
             mf_buffer_puts(out, i == 0 ? ": " : ", ");
             put_process(out, processes, number);
         }
+    }
+    if (count > PLACES_MAX) {
+        mf_buffer_printf(out, " and %zu more", count - PLACES_MAX);
+    }
+}
+
+/* How many there were is seldom known: the kernel tells that messages are lost, not which. */
+static void lost_words(struct mf_buffer *out, struct mf_json_node root)
+{
+    const char *why = get_text(root, "why");
+    const int64_t count = get_int(root, "count", 0);
+    if (count > 0) {
+        mf_buffer_printf(out, "%lld ", (long long)count);
+    }
+    mf_buffer_printf(out, "%s lost", text_or(get_text(root, "what"), "records"));
+    if (why != NULL) {
+        mf_buffer_printf(out, ": %s", why);
     }
 }
 
@@ -170,11 +195,6 @@ static enum mf_event_level user_words(struct mf_buffer *out, struct mf_json_node
     return level != NULL && strncmp(level, "warn", 4) == 0 ? MF_LEVEL_WARNING : MF_LEVEL_INFO;
 }
 
-static const char *text_or(const char *text, const char *fallback)
-{
-    return text != NULL ? text : fallback;
-}
-
 enum mf_event_level mf__event_words(struct mf_buffer *out, const char *kind,
                                     struct mf_json_node root,
                                     const struct mf_flight_processes *processes)
@@ -189,7 +209,8 @@ enum mf_event_level mf__event_words(struct mf_buffer *out, const char *kind,
         signal_words(out, root);
         level = MF_LEVEL_WARNING;
     } else if (strcmp(kind, "stopped") == 0) {
-        mf_buffer_puts(out, "the command was stopped by job control");
+        mf_buffer_printf(out, "the command was stopped by %s",
+                         text_or(get_text(root, "signal"), "job control"));
     } else if (strcmp(kind, "continued") == 0) {
         mf_buffer_puts(out, "the command was continued");
     } else if (strcmp(kind, "timeout") == 0) {
@@ -214,11 +235,10 @@ enum mf_event_level mf__event_words(struct mf_buffer *out, const char *kind,
     } else if (strcmp(kind, "output.limit") == 0) {
         mf_buffer_printf(out, "%s is over the limit: from here on only its end is kept", stream);
         level = MF_LEVEL_WARNING;
-    } else if (strcmp(kind, "output.left") == 0) {
-        left_words(out, root, processes);
+    } else if (strcmp(kind, "output.left") == 0 || strcmp(kind, "processes.left") == 0) {
+        left_words(out, root, strcmp(kind, "output.left") == 0, processes);
     } else if (strcmp(kind, "lost") == 0) {
-        mf_buffer_printf(out, "%lld %s lost", (long long)get_int(root, "count", 0),
-                         text_or(get_text(root, "what"), "records"));
+        lost_words(out, root);
         level = MF_LEVEL_WARNING;
     } else if (strcmp(kind, "user") == 0) {
         level = user_words(out, root);

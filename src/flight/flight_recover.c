@@ -8,6 +8,10 @@
  * they are at most some tenths of a second short. How the command ended is known when its exit was
  * still recorded.
  *
+ * A power cut in the first second of a flight, before its first sync, can leave a log without its
+ * header, and then nothing of what follows can be told from old blocks. Such a log is put aside
+ * under the name *.lost, and the flight says so.
+ *
  * The lock of the recorder is held meanwhile, so that of two recoveries one waits its turn, and
  * readers see the flight as running for that time. flight.json is replaced last: whatever
  * interrupts this leaves a flight that can be recovered again.
@@ -31,6 +35,8 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *const logs[] = {"events.log", "output.log", "output.tail0", "output.tail1"};
+
 struct recovering {
     const char *dir;
     struct mf_flight_info *info;
@@ -51,6 +57,36 @@ static void note_time(struct recovering *r, int64_t t_ns)
 
 /* ---- logs ---- */
 
+#define HEADER_LEN 64 /* of a reclog */
+
+/* Whether a log that cannot be opened is one that was never synced: its header is missing or torn,
+ * and there is more behind it. Damage elsewhere is not that. */
+static bool has_lost_its_header(const char *path)
+{
+    struct mf_reclog_reader *reader = NULL;
+    struct mf_file *file = NULL;
+    uint8_t header[HEADER_LEN] = {1};
+    size_t len = 0;
+    const int ret = mf_reclog_reader_open(path, NULL, &reader, NULL);
+    mf_reclog_reader_close(reader);
+    if (ret == MF_EFORMAT && mf_file_open(NULL, path, MF_OPEN_READ, &file, NULL) == 0) {
+        (void)mf_file_read(file, header, sizeof header, 0, &len, NULL);
+        mf_file_close(file);
+        static const uint8_t zeros[HEADER_LEN];
+        return len == sizeof header && memcmp(header, zeros, sizeof header) == 0;
+    }
+    return ret == MF_ECORRUPT;
+}
+
+static int put_aside(const char *path, struct mf_errinfo *err)
+{
+    char *lost = mf_asprintf("%s.lost", path);
+    const int ret = lost != NULL ? mf_fs_rename(NULL, path, lost, err)
+                                 : mf_fail(err, -ENOMEM, "no memory to recover %.200s", path);
+    mf_free(lost);
+    return ret;
+}
+
 /* Opening a log for appending cuts off what is torn. A log that is not there is not made. */
 static int repair_log(struct recovering *r, const char *name, struct mf_errinfo *err)
 {
@@ -66,6 +102,8 @@ static int repair_log(struct recovering *r, const char *name, struct mf_errinfo 
             mf_reclog_info(log, &info);
             r->result.torn_bytes += info.cut_bytes;
             ret = mf_reclog_close(log, err);
+        } else if (has_lost_its_header(path)) {
+            ret = put_aside(path, err);
         } else if (ret == MF_ECORRUPT) {
             r->result.corrupt_records++; /* left as it is; readers go around the place */
             ret = 0;
@@ -90,6 +128,14 @@ static void raise_to(uint64_t *value, uint64_t other)
 {
     if (other != MF_FLIGHT_UNKNOWN && (*value == MF_FLIGHT_UNKNOWN || other > *value)) {
         *value = other;
+    }
+}
+
+/* Nothing that ran had a peak of 0: then it was not seen. */
+static void raise_peak(uint64_t *value, uint64_t other)
+{
+    if (other != 0) {
+        raise_to(value, other);
     }
 }
 
@@ -145,7 +191,7 @@ static int sum_processes(struct recovering *r, const struct mf_flight_processes 
         }
     }
     totals->processes = processes->count;
-    raise_to(&totals->rss_peak_bytes, info->largest_rss_bytes);
+    raise_peak(&totals->rss_peak_bytes, info->largest_rss_bytes);
     return ret;
 }
 
@@ -164,8 +210,10 @@ static uint64_t ask_series(struct mf_metrics_reader *reader, const char *selecto
     for (size_t i = 0; i < result->series_count; i++) {
         const struct mf_series_result *series = &result->series[i];
         for (size_t k = 0; k < series->point_count; k++) {
-            const double number = total ? series->points[k].last : series->points[k].max;
-            raise_to(&value, (uint64_t)(number * scale));
+            const double number = scale * (total ? series->points[k].last : series->points[k].max);
+            if (number >= 0 && number < 0x1p63) {
+                raise_to(&value, (uint64_t)number);
+            }
         }
     }
     mf_metrics_result_free(result);
@@ -187,10 +235,10 @@ static void read_series(struct recovering *r)
              ask_series(reader, "flight_cpu_seconds_total{mode=\"user\"}", true, 1e9));
     raise_to(&totals->cpu_system_ns,
              ask_series(reader, "flight_cpu_seconds_total{mode=\"system\"}", true, 1e9));
-    raise_to(&totals->memory_peak_bytes, ask_series(reader, "flight_memory_bytes", false, 1));
-    raise_to(&totals->rss_peak_bytes, ask_series(reader, "flight_memory_rss_bytes", false, 1));
-    raise_to(&totals->processes_peak, ask_series(reader, "flight_processes", false, 1));
-    raise_to(&totals->threads_peak, ask_series(reader, "flight_threads", false, 1));
+    raise_peak(&totals->memory_peak_bytes, ask_series(reader, "flight_memory_bytes", false, 1));
+    raise_peak(&totals->rss_peak_bytes, ask_series(reader, "flight_memory_rss_bytes", false, 1));
+    raise_peak(&totals->processes_peak, ask_series(reader, "flight_processes", false, 1));
+    raise_peak(&totals->threads_peak, ask_series(reader, "flight_threads", false, 1));
     mf_metrics_reader_close(reader);
     mf_free(path);
 }
@@ -325,6 +373,29 @@ static int judge_lost(struct recovering *r, bool same_boot)
                : -ENOMEM;
 }
 
+/* Also of an earlier recovery that did not come to its end. */
+static int tell_lost_logs(struct recovering *r)
+{
+    for (size_t i = 0; i < MF_ARRAY_LEN(logs); i++) {
+        struct mf_file_info file;
+        char *path = mf_asprintf("%s/%s.lost", r->dir, logs[i]);
+        char *text = mf_asprintf("%s was lost: the machine went down before its beginning had "
+                                 "reached the disk; what is there of it is in %s.lost",
+                                 logs[i], logs[i]);
+        int ret = path != NULL && text != NULL ? 0 : -ENOMEM;
+        if (ret == 0 && mf_fs_info(NULL, path, &file, NULL) == 0) {
+            r->result.logs_lost++;
+            ret = add_evidence(r->info, text);
+        }
+        mf_free(path);
+        mf_free(text);
+        if (ret < 0) {
+            return ret;
+        }
+    }
+    return 0;
+}
+
 static int finish_info(struct recovering *r, const struct mf_flight_processes *processes,
                        bool same_boot)
 {
@@ -338,6 +409,7 @@ static int finish_info(struct recovering *r, const struct mf_flight_processes *p
     const bool known = command != NULL && command->ended && command->status_known;
     info->duration_ns = known ? command->end_ns : r->last_ns;
     int ret = known ? judge(r, command) : judge_lost(r, same_boot);
+    MF_KEEP_FIRST(ret, tell_lost_logs(r));
     info->success = info->outcome == MF_OUTCOME_EXITED && info->exit_code == 0;
     const bool by_cgroup = info->totals.memory_peak_bytes != MF_FLIGHT_UNKNOWN;
     if (!by_cgroup) {
@@ -375,7 +447,6 @@ static bool is_same_boot(const struct mf_flight_info *info)
 
 static int recover_locked(struct recovering *r, struct mf_errinfo *err)
 {
-    static const char *const logs[] = {"events.log", "output.log", "output.tail0", "output.tail1"};
     struct mf_flight_processes processes = {NULL, 0};
     char *reserve = path_in(r, "reserve");
     char *metrics = path_in(r, "metrics");

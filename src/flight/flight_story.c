@@ -149,7 +149,8 @@ static bool is_told(const char *kind)
 /* Whether its words need the table; what the command writes itself can be many. */
 static bool names_processes(const char *kind)
 {
-    return strcmp(kind, "hang") == 0 || strcmp(kind, "output.left") == 0;
+    return strcmp(kind, "hang") == 0 || strcmp(kind, "output.left") == 0 ||
+           strcmp(kind, "processes.left") == 0;
 }
 
 /* Takes in what the cursor has. */

@@ -6,11 +6,11 @@
 
 #include <string.h>
 
-/* One line without control sequences, for mf_buffer_free(). */
+/* One line without control characters, for mf_buffer_free(). */
 static struct mf_buffer plain(const char *text, size_t columns_max)
 {
     struct mf_buffer line = MF_BUFFER_INIT;
-    mf_terminal_clean_fit(&line, text, strlen(text), columns_max);
+    mf_terminal_escape_fit(&line, text, strlen(text), columns_max);
     return line;
 }
 

@@ -123,13 +123,16 @@ void mf_terminal_clean_line(struct mf_terminal_cleaner *cleaner, struct mf_buffe
     }
 }
 
-void mf_terminal_clean_fit(struct mf_buffer *out, const char *bytes, size_t len, size_t columns_max)
+/* Beyond that many bytes nothing can be seen in so many columns. */
+static size_t enough(size_t len, size_t columns_max)
 {
-    struct mf_terminal_cleaner cleaner = {.colors = false};
-    struct mf_buffer line = MF_BUFFER_INIT;
-    const size_t len_max = 64 * columns_max + 4096; /* beyond it nothing can be seen */
-    last_state(&bytes, &len);
-    mf_terminal_clean_line(&cleaner, &line, bytes, len < len_max ? len : len_max);
+    const size_t len_max = 64 * columns_max + 4096;
+    return len < len_max ? len : len_max;
+}
+
+/* Harmless text, with tabs as blanks, in so many columns; the line is freed. */
+static void fit(struct mf_buffer *out, struct mf_buffer line, size_t columns_max)
+{
     struct mf_buffer text = MF_BUFFER_INIT;
     size_t column = 0;
     size_t used = 0;
@@ -154,4 +157,21 @@ void mf_terminal_clean_fit(struct mf_buffer *out, const char *bytes, size_t len,
     }
     mf_buffer_free(&line);
     mf_buffer_free(&text);
+}
+
+void mf_terminal_clean_fit(struct mf_buffer *out, const char *bytes, size_t len, size_t columns_max)
+{
+    struct mf_terminal_cleaner cleaner = {.colors = false};
+    struct mf_buffer line = MF_BUFFER_INIT;
+    last_state(&bytes, &len);
+    mf_terminal_clean_line(&cleaner, &line, bytes, enough(len, columns_max));
+    fit(out, line, columns_max);
+}
+
+void mf_terminal_escape_fit(struct mf_buffer *out, const char *bytes, size_t len,
+                            size_t columns_max)
+{
+    struct mf_buffer line = MF_BUFFER_INIT;
+    mf_terminal_escape(&line, bytes, enough(len, columns_max));
+    fit(out, line, columns_max);
 }

@@ -80,6 +80,23 @@ if LC_ALL=C grep -q '[^ -~]' "$out"; then
     complain "not ASCII in a locale that is"
 fi
 
+# ---- control characters are seen, not obeyed ----
+export MAYFLY_HOME=$scratch/odd
+expect 0 "$m" run -q --name "$(printf 'na\033[31mme')" --tag "$(printf 'ta\033[2Jg')" -- \
+    sh -c 'printf "{\"text\":\"ev\\u001b[5ment\"}\n" >&$MAYFLY_EVENT_FD; printf "out\033[2Jput\n"' "$(printf 'ar\033cg')"
+for view in show 'top --once' 'report --format markdown' ls; do
+    expect 0 "$m" $view
+    stdout_has 'na'
+    LC_ALL=C grep -q $'\033' "$out" && complain "$view passes an escape character on"
+    case $view in
+    report*) ;; # with backslashes of its own
+    *) stdout_has 'na\x1b[31mme' ;;
+    esac
+done
+expect 0 "$m" show
+for text in 'ta\x1b[2Jg' 'ev\x1b[5ment' 'ar\x1bcg'; do stdout_has "$text"; done
+export MAYFLY_HOME=$scratch/home
+
 # ---- which flight ----
 expect 66 "$m" show maek
 stderr_is "mayfly: no flight is called 'maek' in $MAYFLY_HOME/flights; did you mean 'make'?"

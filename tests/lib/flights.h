@@ -3,10 +3,11 @@
  * flights.h -- flights for tests, written piece by piece in the formats of docs/formats.md, without
  * running anything: the same bytes at any time on any machine. Any failure aborts.
  *
- *     struct test_flight *f = test_flight_begin(home, "20260924-120000-make-00aa", "make",
- * start_ns); test_flight_process(f, &(struct test_process){.number = 1, .comm = "make", .end_ms =
- * 900}); test_flight_output(f, 20, MF_STREAM_STDOUT, "hello\n"); test_flight_end(f, &(struct
- * test_end){.duration_ms = 1000, .kind = "exited"});
+ *     const char *id = "20260924-120000-make-00aa";
+ *     struct test_flight *f = test_flight_begin(home, id, "make", NULL, start_ns);
+ *     test_flight_process(f, &(struct test_process){.number = 1, .comm = "make", .end_ms = 900});
+ *     test_flight_line(f, 20, MF_STREAM_STDOUT, "hello");
+ *     test_flight_end(f, &(struct test_end){.duration_ms = 1000, .kind = "exited"});
  */
 #ifndef TESTS_FLIGHTS_H
 #define TESTS_FLIGHTS_H

@@ -113,6 +113,28 @@ static void fits_into_columns(void **state)
     check_fit("", 10, "");
 }
 
+static void names_show_what_they_are(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t columns;
+        const char *wanted;
+    } cases[] = {
+        {"a\x1b[2Jb", 20, "a\\x1b[2Jb"},
+        {"one\rtwo\x07", 20, "one\\rtwo\\x07"},
+        {"a\tb", 9, "a       b"},
+        {"ab\x1b[31m", 6, "ab\\x1\u2026"},
+        {"", 5, ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mf_buffer out = MF_BUFFER_INIT;
+        mf_terminal_escape_fit(&out, cases[i].text, strlen(cases[i].text), cases[i].columns);
+        assert_string_equal(out.len > 0 ? out.data : "", cases[i].wanted);
+        mf_buffer_free(&out);
+    }
+}
+
 /* Whatever comes in, nothing that a terminal obeys comes out but colours. */
 static void any_bytes_are_harmless(void **state)
 {
@@ -197,6 +219,7 @@ int main(void)
         cmocka_unit_test(shows_the_last_state_of_progress),
         cmocka_unit_test(carries_colors_over_lines),
         cmocka_unit_test(fits_into_columns),
+        cmocka_unit_test(names_show_what_they_are),
         cmocka_unit_test(any_bytes_are_harmless),
         cmocka_unit_test(draws_sparklines),
         cmocka_unit_test(draws_bars),

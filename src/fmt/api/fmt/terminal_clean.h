@@ -32,4 +32,9 @@ void mf_terminal_clean_line(struct mf_terminal_cleaner *cleaner, struct mf_buffe
 void mf_terminal_clean_fit(struct mf_buffer *out, const char *bytes, size_t len,
                            size_t columns_max);
 
+/* Names, arguments, labels, messages: nothing goes, all control characters are made visible as in
+ * terminal.h; cut in the same way. */
+void mf_terminal_escape_fit(struct mf_buffer *out, const char *bytes, size_t len,
+                            size_t columns_max);
+
 #endif
