@@ -61,21 +61,24 @@ static void note_time(struct recovering *r, int64_t t_ns)
 
 /* Whether a log that cannot be opened is one that was never synced: its header is missing or torn,
  * and there is more behind it. Damage elsewhere is not that. */
-static bool has_lost_its_header(const char *path)
+static bool has_lost_its_header(const char *path, int code)
 {
     struct mf_reclog_reader *reader = NULL;
     struct mf_file *file = NULL;
     uint8_t header[HEADER_LEN] = {1};
     size_t len = 0;
-    const int ret = mf_reclog_reader_open(path, NULL, &reader, NULL);
-    mf_reclog_reader_close(reader);
-    if (ret == MF_EFORMAT && mf_file_open(NULL, path, MF_OPEN_READ, &file, NULL) == 0) {
+    if (code == MF_ECORRUPT) { /* of a record or of the header: a reader needs only the latter */
+        const int ret = mf_reclog_reader_open(path, NULL, &reader, NULL);
+        mf_reclog_reader_close(reader);
+        return ret == MF_ECORRUPT;
+    }
+    if (code == MF_EFORMAT && mf_file_open(NULL, path, MF_OPEN_READ, &file, NULL) == 0) {
         (void)mf_file_read(file, header, sizeof header, 0, &len, NULL);
         mf_file_close(file);
         static const uint8_t zeros[HEADER_LEN];
         return len == sizeof header && memcmp(header, zeros, sizeof header) == 0;
     }
-    return ret == MF_ECORRUPT;
+    return false;
 }
 
 static int put_aside(const char *path, struct mf_errinfo *err)
@@ -102,7 +105,7 @@ static int repair_log(struct recovering *r, const char *name, struct mf_errinfo 
             mf_reclog_info(log, &info);
             r->result.torn_bytes += info.cut_bytes;
             ret = mf_reclog_close(log, err);
-        } else if (has_lost_its_header(path)) {
+        } else if (has_lost_its_header(path, ret)) {
             ret = put_aside(path, err);
         } else if (ret == MF_ECORRUPT) {
             r->result.corrupt_records++; /* left as it is; readers go around the place */

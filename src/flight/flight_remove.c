@@ -61,7 +61,9 @@ static int check_is_flight(const char *dir, struct mf_errinfo *err)
     return rc;
 }
 
-/* Locks recorder.lock as a recorder would; *ret_lock is NULL when there is no such file. */
+/* Locks recorder.lock as a recorder would; *ret_lock is NULL when there is no such file. A symbolic
+ * link, a FIFO or a directory of that name is no recorder's: it is neither followed nor waited for,
+ * and goes with the rest. */
 static int lock(const char *dir, struct mf_file **ret_lock, struct mf_errinfo *err)
 {
     struct mf_file *file = NULL;
@@ -71,7 +73,7 @@ static int lock(const char *dir, struct mf_file **ret_lock, struct mf_errinfo *e
     }
     int rc = mf_file_open(NULL, path, MF_OPEN_READ | MF_OPEN_NOFOLLOW, &file, err);
     mf_free(path);
-    if (rc == -ENOENT) {
+    if (rc == -ENOENT || rc == -ELOOP || rc == -EISDIR || rc == MF_EVALUE) {
         return 0;
     }
     if (rc == 0) {

@@ -136,7 +136,8 @@ static void judge_start_failure(const struct mf_ending *ending, struct mf_verdic
     verdict->outcome = missing ? MF_OUTCOME_NOT_FOUND : MF_OUTCOME_NOT_EXECUTABLE;
     verdict->exit_code = missing ? 127 : 126;
     if (missing) {
-        mf_buffer_printf(&verdict->reason, "command not found: %s", ending->command);
+        mf_buffer_printf(&verdict->reason, "command not found: %s",
+                         ending->command[0] != '\0' ? ending->command : "''");
     } else {
         mf_buffer_printf(&verdict->reason, "%s cannot be executed: %s", ending->command,
                          strerror(ending->exec_error));

@@ -28,8 +28,7 @@
  *
  * Concurrency. The main thread has everything, except that each stream has a pump, which shares the
  * output log (a mutex) and its own state (atomics) with it, and that flight_sync.c opens files of
- * its own. The command is started before there is any thread. Readers of other processes take no
- * lock.
+ * its own. Readers of other processes take no lock.
  *
  * Limits. docs/run.md, "Limits". One recording per process: signals, children and terminals are the
  * process's.
@@ -67,8 +66,7 @@ static int check_options(const struct mf_flight_options *given, struct mf_flight
             return mf_fail(err, -EINVAL, "reserved options of a flight must be zero");
         }
     }
-    if (options->home == NULL || options->command == NULL || options->command[0] == NULL ||
-        options->command[0][0] == '\0') {
+    if (options->home == NULL || options->command == NULL || options->command[0] == NULL) {
         return mf_fail(err, MF_EVALUE, "a flight needs a home and a command");
     }
     options->interval_ns = or_default(options->interval_ns, 100 * MF_NS_PER_MS);

@@ -143,8 +143,10 @@ void mf__terminal_leave(struct mf_recorder *recorder);
 void mf__terminal_read(struct mf_recorder *recorder); /* from ours to the command's */
 void mf__terminal_write(struct mf_recorder *recorder);
 void mf__terminal_resized(struct mf_recorder *recorder);
-/* The command was stopped by job control: we stop, too, and continue it when we are. */
+/* The command was stopped. On a terminal of ours that is job control: we stop, too, and continue it
+ * when we are. */
 void mf__terminal_stopped(struct mf_recorder *recorder, int signal);
 void mf__terminal_continued(struct mf_recorder *recorder);
+void mf__recorder_tell_continued(struct mf_recorder *recorder);
 
 #endif

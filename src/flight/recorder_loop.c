@@ -132,8 +132,10 @@ static void take_change(struct mf_recorder *recorder, const struct mf_reaped *re
     if (reaped->pid == recorder->child.pid) {
         if (reaped->ended) {
             command_ended(recorder, reaped->status);
-        } else if (WIFSTOPPED(reaped->status) && recorder->terminal.active) {
+        } else if (WIFSTOPPED(reaped->status)) {
             mf__terminal_stopped(recorder, WSTOPSIG(reaped->status));
+        } else if (WIFCONTINUED(reaped->status) && !recorder->terminal.active) {
+            mf__recorder_tell_continued(recorder); /* on a terminal it was us */
         }
     }
     if (reaped->ended && reaped->pid == recorder->child.monitor_pid && !recorder->ended) {
@@ -203,7 +205,9 @@ static void take_signals(struct mf_recorder *recorder)
             mf__terminal_resized(recorder);
             break;
         case SIGCONT:
-            if (!recorder->ended && !recorder->continued) {
+            if (!recorder->terminal.active) {
+                mf__terminal_resized(recorder);
+            } else if (!recorder->ended && !recorder->continued) {
                 mf__terminal_continued(recorder);
             }
             recorder->continued = false;

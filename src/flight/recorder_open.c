@@ -123,6 +123,7 @@ static int describe(struct mf_recorder *recorder, struct mf_errinfo *err)
     info->state = MF_FLIGHT_RUNNING;
     const char *slash = strrchr(options->command[0], '/');
     const char *base = slash != NULL && slash[1] != '\0' ? slash + 1 : options->command[0];
+    base = base[0] != '\0' ? base : "flight";
     char cwd[4096];
     info->name = mf_strdup(options->name != NULL ? options->name : base);
     info->tags = copy_list(options->tags);
@@ -184,7 +185,7 @@ static int climb(struct mf_recorder *recorder, struct mf_errinfo *err)
     mf_cgroup_sweep(&recorder->places, "mayfly-2", SWEEP_AGE_NS);
     int ret = make_cgroup(recorder, &why[0]);
     if (ret < 0 && recorder->options.memory_max_bytes > 0) {
-        return mf_fail(err, ret, "%s", why[0].msg);
+        return mf_fail(err, ret, "--memory-max needs a cgroup of its own: %.600s", why[0].msg);
     }
     const bool want_events = recorder->options.rung_max >= MF_RUNG_EVENTS;
     const bool want_records = recorder->options.rung_max >= MF_RUNG_FULL;

@@ -2,13 +2,19 @@
  *
  * recorder_start.c -- what the command gets as 0, 1 and 2, and starting it.
  *
- *   0 and 1 are terminals    a session of its own on a pseudo-terminal: colours, window size, line
- *                            editing, Ctrl-C and Ctrl-Z work there as they would on ours, which is
- * in raw mode meanwhile. 2, too, when it is a terminal. 1 or 2 is a terminal     it gets a
- * pseudo-terminal in place of that stream only, so that it still colours; it stays in our session
- * and group, and signals of the terminal reach it directly. Output processing is switched off: ours
- * does it. else                     a pipe for each stream, or one for both (--merge). A stream
- * that is closed stays closed. 0 is otherwise inherited untouched.
+ * 0 and 1 are terminals: a session of its own on a pseudo-terminal. Colours, window size, line
+ * editing, Ctrl-C and Ctrl-Z work there as they would on ours, which is in raw mode meanwhile. 2,
+ * too, when it is a terminal.
+ *
+ * 1 or 2 is a terminal: it gets a pseudo-terminal in place of that stream only, so that it still
+ * colours; it stays in our session and group, and signals of the terminal reach it directly. Output
+ * processing is switched off: ours does it.
+ *
+ * Else a pipe for each stream, or one for both (--merge). A stream that is closed stays closed. 0
+ * is otherwise inherited untouched.
+ *
+ * The pumps run before the command does: where there are no threads to be had, nothing is started.
+ * The process between fork and exec only makes calls that are allowed beside threads.
  */
 #include "recorder.h"
 
@@ -169,22 +175,24 @@ static char **make_environment(const struct mf_recorder *recorder, char *added[4
     return environment;
 }
 
-static void start_threads(struct mf_recorder *recorder)
+static int start_pumps(struct mf_recorder *recorder, unsigned *ret_started, struct mf_errinfo *err)
 {
-    unsigned started = 0;
-    for (; started < recorder->pump_count; started++) {
-        struct mf_errinfo err;
-        if (mf__pump_start(&recorder->pumps[started], &err) < 0) {
-            break;
+    for (*ret_started = 0; *ret_started < recorder->pump_count; ++*ret_started) {
+        const int ret = mf__pump_start(&recorder->pumps[*ret_started], err);
+        if (ret < 0) {
+            return ret;
         }
     }
-    /* Without a thread nobody would read that stream: the command is told by a closed pipe. */
-    for (unsigned i = started; i < recorder->pump_count; i++) {
-        mf_fd_close(&recorder->pumps[i].source);
-        recorder->events.lost++;
+    return 0;
+}
+
+/* There was no command, so there was no output. */
+static void end_pumps(struct mf_recorder *recorder, unsigned started)
+{
+    for (unsigned i = 0; i < started; i++) {
+        mf__pump_stop(&recorder->pumps[i]);
+        mf__pump_join(&recorder->pumps[i]);
     }
-    recorder->pump_count = started;
-    mf__flight_sync_start(&recorder->sync, recorder->dir);
 }
 
 int mf__recorder_start(struct mf_recorder *recorder, struct mf_errinfo *err)
@@ -202,6 +210,7 @@ int mf__recorder_start(struct mf_recorder *recorder, struct mf_errinfo *err)
     struct mf_cgroup_entrance entrance;
     char *added[4] = {NULL};
     char **environment = NULL;
+    unsigned pumps_started = 0;
     int ret = mf_fd_event(&recorder->notify);
     if (ret < 0) {
         return mf_fail_os(err, ret, "cannot make an event");
@@ -210,6 +219,9 @@ int mf__recorder_start(struct mf_recorder *recorder, struct mf_errinfo *err)
     if (ret == 0) {
         environment = make_environment(recorder, added);
         ret = environment != NULL ? 0 : mf_fail(err, -ENOMEM, "no memory for the environment");
+    }
+    if (ret == 0) {
+        ret = start_pumps(recorder, &pumps_started, err);
     }
     if (ret == 0) {
         spec.environment = environment;
@@ -242,7 +254,9 @@ int mf__recorder_start(struct mf_recorder *recorder, struct mf_errinfo *err)
     }
     mf_free(environment);
     if (ret == 0) {
-        start_threads(recorder);
+        mf__flight_sync_start(&recorder->sync, recorder->dir);
+    } else {
+        end_pumps(recorder, pumps_started);
     }
     return ret;
 }

@@ -101,11 +101,21 @@ void mf__terminal_stopped(struct mf_recorder *recorder, int signal)
                            recorder->start_event, 1);
     mf_json_key_string(&recorder->events.json, "signal", mf_signal_name(signal));
     mf__events_end(&recorder->events);
+    if (!recorder->terminal.active) {
+        return;
+    }
     mf__events_flush(&recorder->events);
     mf__terminal_leave(recorder);
     mf_stop_group();
     mf__terminal_continued(recorder);
     recorder->continued = true;
+}
+
+void mf__recorder_tell_continued(struct mf_recorder *recorder)
+{
+    (void)mf__events_begin(&recorder->events, mf__recorder_now_ns(recorder), "continued",
+                           recorder->start_event, 1);
+    mf__events_end(&recorder->events);
 }
 
 void mf__terminal_continued(struct mf_recorder *recorder)
@@ -115,7 +125,5 @@ void mf__terminal_continued(struct mf_recorder *recorder)
     if (recorder->terminal.active) {
         (void)mf_process_signal(-recorder->child.pid, SIGCONT);
     }
-    (void)mf__events_begin(&recorder->events, mf__recorder_now_ns(recorder), "continued",
-                           recorder->start_event, 1);
-    mf__events_end(&recorder->events);
+    mf__recorder_tell_continued(recorder);
 }

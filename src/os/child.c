@@ -63,6 +63,17 @@ uint64_t mf_raise_descriptor_limit(void)
     return limit.rlim_cur;
 }
 
+static int not_started(int code, struct mf_errinfo *err)
+{
+    if (code == -EAGAIN) {
+        return mf_fail(err, code,
+                       "cannot start a process: %s; a limit of processes is reached (ulimit -u, "
+                       "pids.max)",
+                       mf_strerror(code));
+    }
+    return mf_fail_os(err, code, "cannot start a process");
+}
+
 /* ---- the child, before exec ---- */
 
 static void place(int descriptor, int number)
@@ -377,7 +388,7 @@ static int start_under_monitor(const struct mf_child_spec *spec, struct mf_child
     close(ends[1]);
     if (monitor < 0) {
         close(ends[0]);
-        return mf_fail_os(err, -fork_error, "cannot start a process");
+        return not_started(-fork_error, err);
     }
     struct started started = {-EIO, 0};
     ssize_t n = 0;
@@ -393,7 +404,7 @@ static int start_under_monitor(const struct mf_child_spec *spec, struct mf_child
             *ret_exec_error = started.exec_error;
             return 0;
         }
-        return mf_fail_os(err, started.pid < 0 ? started.pid : -EIO, "cannot start a process");
+        return not_started(started.pid < 0 ? started.pid : -EIO, err);
     }
     (void)mf_fd_set_nonblocking(ends[0]);
     *ret_child =
@@ -411,7 +422,7 @@ int mf_child_start(const struct mf_child_spec *spec, struct mf_child *ret_child,
     int exec_error = 0;
     const int32_t pid = fork_command(spec, &exec_error);
     if (pid < 0) {
-        return mf_fail_os(err, pid, "cannot start a process");
+        return not_started(pid, err);
     }
     *ret_child = (struct mf_child){.pid = pid, .monitor = -1};
     *ret_exec_error = exec_error;

@@ -83,7 +83,8 @@ fi
 # ---- control characters are seen, not obeyed ----
 export MAYFLY_HOME=$scratch/odd
 expect 0 "$m" run -q --name "$(printf 'na\033[31mme')" --tag "$(printf 'ta\033[2Jg')" -- \
-    sh -c 'printf "{\"text\":\"ev\\u001b[5ment\"}\n" >&$MAYFLY_EVENT_FD; printf "out\033[2Jput\n"' "$(printf 'ar\033cg')"
+    sh -c 'printf "{\"text\":\"ev\\u001b[5ment\"}\n" >&$MAYFLY_EVENT_FD; printf "out\033[2Jput\n"' \
+    "$(printf 'ar\033cg')"
 for view in show 'top --once' 'report --format markdown' ls; do
     expect 0 "$m" $view
     stdout_has 'na'

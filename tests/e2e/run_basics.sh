@@ -11,7 +11,8 @@ has_json() {
     file=$(ls -td "$MAYFLY_HOME"/flights/*"${2:+-$2-}"* | head -1)/flight.json
     grep -qF -- "$1" "$file" || complain "flight.json lacks $1: $(tr -d '\n' <"$file" | head -c 2000)"
 }
-events_have() { grep -qaF -- "$1" "$MAYFLY_HOME"/flights/*"-$2-"*/events.log || complain "no event has $1"; }
+events_tell() { grep -qaF -- "$1" "$MAYFLY_HOME"/flights/*"-$2-"*/events.log; }
+events_have() { events_tell "$1" "$2" || complain "no event has $1"; }
 
 # ---- exit codes
 for code in 0 1 2 77 124 125 126 127 128 130 255; do
@@ -19,6 +20,8 @@ for code in 0 1 2 77 124 125 126 127 128 130 255; do
 done
 expect 127 $run -- mayfly-no-such-command
 has_json '"kind": "not found"'
+expect 127 $run -- ''
+has_json "\"reason\": \"command not found: ''\"" flight
 expect 126 $run -- /etc/passwd
 has_json '"kind": "not executable"'
 expect 125 env MAYFLY_HOME=/dev/null/x "$MAYFLY" run -- true
@@ -47,6 +50,18 @@ for signal in TERM HUP USR1 USR2; do
     stdout_has got
 done
 events_have '"signal":"SIGTERM","action":"forwarded"' passed
+expect 0 "$MAYFLY" show passed
+stdout_has 'SIGUSR2 came and was passed on to the command'
+
+# Stopped and continued without a terminal.
+gate "$scratch/stopped"
+$run --name stopped -- sh -c 'echo $$ >"$0.pid"; kill -STOP $$; read -r line <"$0"' "$scratch/stopped" &
+pid=$!
+await events_tell '"kind":"stopped","proc":1,"signal":"SIGSTOP"' stopped
+kill -CONT "$(cat "$scratch/stopped.pid")"
+await events_tell '"kind":"continued"' stopped
+open_gate "$scratch/stopped"
+wait $pid || complain "a command that was stopped and continued: $?"
 
 # A signal that was ignored when we came is ignored by the command, too (nohup).
 expect 3 sh -c "trap '' HUP; exec $run -- sh -c 'kill -HUP \$\$; exit 3'"
@@ -165,6 +180,32 @@ for files in $(seq 6 40); do
 done
 [ -z "$("$MAYFLY" ls --json | grep '"dead"')" ] || complain "a run that did not start left a dead flight"
 [ "$("$MAYFLY" ls --json | grep -c '"id"')" -gt "$before" ] || complain "no run with few descriptors started"
+
+# ---- a limit of processes: all of the command, or nothing and why
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+    uid=$((60000 + $$ % 5000)) # the limit counts all of a user's processes
+    mkdir "$scratch/limited"
+    chown $uid "$scratch/limited"
+    chmod 711 "$scratch"
+    cp "$MAYFLY" "$scratch/mayfly"
+    limited() {
+        (ulimit -u "$1"; cd /; exec setpriv --reuid $uid --regid $uid --clear-groups --inh-caps=-all \
+            --bounding-set=-all env MAYFLY_HOME="$scratch/limited" "$scratch/mayfly" run -q -- /bin/echo all of it)
+    }
+    enough=no
+    for processes in 1 2 3 4 5 6 7 8 9 10; do
+        limited $processes >"$out" 2>"$err"
+        code=$?
+        last="ulimit -u $processes; mayfly run"
+        case $code in
+        0) stdout_is 'all of it'; enough=yes ;;
+        125) stdout_is ''; stderr_has 'ulimit -u' ;;
+        *) complain "exit code $code: $(cat "$err")" ;;
+        esac
+    done
+    [ $enough = yes ] || complain "ten processes are not enough: $(cat "$err")"
+fi
+
 # ---- what happens to it besides
 expect 0 $run --name hang --hang-after 100ms --interval 20ms -- sleep 2
 events_have '"kind":"hang"' hang

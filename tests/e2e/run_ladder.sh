@@ -92,6 +92,7 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
     events plain process.exit | any '"comm":"sleep"' || complain "unprivileged: the sleeper's name"
     grep -q 'no exit records' "$(flight plain)/flight.json" || complain "unprivileged: nothing is missing?"
     expect 125 $as_nobody "$scratch/mayfly" run -q --memory-max 64M -- true
+    stderr_has "mayfly: --memory-max needs a cgroup of its own: "
 fi
 for cgroup in $(sed -n 's/^ *"cgroup[a-z_0-9]*": "\(.*\)",*$/\1/p' "$scratch"/*/flights/*/flight.json); do
     [ ! -e "$cgroup" ] || complain "a cgroup is left: $cgroup"

@@ -174,6 +174,41 @@ static void damaged_ones_can_be_removed(void **state)
     assert_int_equal(mf_flight_remove(dir_of("20260924-120004-even-0004"), NULL), 0);
 }
 
+/* Neither followed nor waited for: a lock or a description that is a link, a FIFO, a directory. */
+static void odd_files_go_with_the_rest(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"recorder.lock", "flight.json"};
+    char victim[400];
+    char path[700];
+    struct mf_gc_plan plan;
+    struct mf_flight_info *info = NULL;
+    snprintf(victim, sizeof victim, "%s/victim", home);
+    assert_int_equal(mf_fs_replace(NULL, victim, "x", 1, NULL), 0);
+    for (int i = 0; i < 6; i++) {
+        char id[64];
+        snprintf(id, sizeof id, "20260924-12000%d-%s-000%d", i, i % 2 == 0 ? "even" : "odd", i);
+        snprintf(path, sizeof path, "%s/%s", dir_of(id), names[i % 2]);
+        (void)unlink(path);
+        assert_int_equal(i / 2 == 0   ? symlink(victim, path)
+                         : i / 2 == 1 ? mkfifo(path, 0600)
+                                      : mkdir(path, 0700),
+                         0);
+        const int rc = mf_flight_info_read(dir_of(id), &info, NULL);
+        assert_true(rc == 0 ? i % 2 == 0 : i % 2 == 1);
+        mf_flight_info_free(info);
+        info = NULL;
+    }
+    const struct mf_gc_rules all = {.has_keep = true, .keep = 0};
+    assert_int_equal(mf_gc_plan(home, &all, START, &plan, NULL), 0);
+    assert_int_equal(plan.count, 6);
+    for (size_t i = 0; i < plan.count; i++) {
+        assert_int_equal(mf_flight_remove(plan.go[i].dir, NULL), 0);
+    }
+    mf_gc_plan_free(&plan);
+    assert_true(there(victim));
+}
+
 /* A crash between the renaming and the removal, or before a flight had its name. */
 static void leftovers_are_swept(void **state)
 {
@@ -228,6 +263,7 @@ int main(void)
         cmocka_unit_test_setup(running_ones_never_go, set_up),
         cmocka_unit_test_setup(removing_stays_inside, set_up),
         cmocka_unit_test_setup(damaged_ones_can_be_removed, set_up),
+        cmocka_unit_test_setup(odd_files_go_with_the_rest, set_up),
         cmocka_unit_test_setup(leftovers_are_swept, set_up),
         cmocka_unit_test(no_home_is_fine),
     };

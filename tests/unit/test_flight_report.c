@@ -196,7 +196,7 @@ static void markdown_text_is_only_text(void **state)
     check_markdown(mf_markdown_text, "a|b [x](y) *z* `c` #1 @me",
                    "a\\|b \\[x\\](y) \\*z\\* "
                    "\\`c\\` \\#1 \\@me");
-    check_markdown(mf_markdown_text, "two\nlines\x1b[31m", "two\\\\nlines");
+    check_markdown(mf_markdown_text, "two\nlines\x1b[31m", "two\\\\nlines\\\\x1b\\[31m");
     check_markdown(mf_markdown_code, "make -j2", "`make -j2`");
     check_markdown(mf_markdown_code, "a `b` | c", "``a `b` \\| c``");
     check_markdown(mf_markdown_code, "`", "`` ` ``");
