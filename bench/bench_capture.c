@@ -14,11 +14,11 @@
  *       points from DIRECTORY/scrapes.json (Prometheus' answer to count_over_time), and prints the
  *       comparison.
  */
-#include "harness.h"
-
 #include "base/fail.h"
 #include "base/heap.h"
+#include "base/buffer.h"
 #include "fmt/json_read.h"
+#include "fmt/json_write.h"
 #include "fmt/number.h"
 #include "os/clock.h"
 #include "os/file.h"
@@ -28,6 +28,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,24 @@
 #define SCRAPES_MAX    8
 #define REQUEST_MAX    4096
 #define CLIENT_WAIT_MS 100
+
+_Noreturn __attribute__((format(printf, 1, 2))) static void bench_die(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("bench_capture: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    exit(1);
+}
+
+static void bench_check(int rc, const struct mf_errinfo *err, const char *what)
+{
+    if (rc < 0) {
+        bench_die("%s: %s", what, err != NULL ? err->msg : mf_strerror(rc));
+    }
+}
 
 static uint64_t number_argument(const char *text, uint64_t most)
 {
@@ -328,13 +347,10 @@ static void json_kept(struct mf_json *json, const char *way, const struct kept *
     mf_json_end_object(json);
 }
 
-static void compare(struct bench *bench, const struct comparison *all)
+/* The table, or with `json` the same as JSON. */
+static void compare(const struct comparison *all, struct mf_json *json)
 {
-    struct mf_json *json = bench_options(bench)->json ? bench_json(bench) : NULL;
-    if (json != NULL) {
-        mf_json_key(json, "lives");
-        mf_json_begin_array(json);
-    } else {
+    if (json == NULL) {
         printf(
             "Points kept of each life: mean (least..most), share of one per second, lives of which "
             "nothing was kept.\n\n%7s %6s  %-36s",
@@ -374,16 +390,30 @@ static void compare(struct bench *bench, const struct comparison *all)
             putchar('\n');
         }
     }
-    if (json != NULL) {
-        mf_json_end_array(json);
-    }
 }
 
-static int table(int argc, char **argv)
+static void print_json(const struct comparison *all)
 {
-    const char *directory = argv[1];
-    struct bench *bench =
-        bench_begin("capture", "Points kept of short lives.", BENCH_PLAIN, argc - 1, argv + 1);
+    struct mf_buffer text = MF_BUFFER_INIT;
+    struct mf_json json;
+    mf_json_init(&json, &text, MF_JSON_PRETTY);
+    mf_json_begin_object(&json);
+    mf_json_key_int(&json, "schema_version", 1);
+    mf_json_key_string(&json, "suite", "capture");
+    mf_json_key(&json, "lives");
+    mf_json_begin_array(&json);
+    compare(all, &json);
+    mf_json_end_array(&json);
+    mf_json_end_object(&json);
+    mf_json_finish(&json);
+    if (text.failed || fwrite(text.data, 1, text.len, stdout) != text.len) {
+        bench_die("cannot write the table");
+    }
+    mf_buffer_free(&text);
+}
+
+static int table(const char *directory, bool json)
+{
     static struct comparison all;
     read_lives(&all, directory);
     for (size_t i = 1; i < all.life_count; i++) {
@@ -392,8 +422,12 @@ static int table(int argc, char **argv)
         }
     }
     read_scrapes(&all, directory);
-    compare(bench, &all);
-    return bench_finish(bench);
+    if (json) {
+        print_json(&all);
+    } else {
+        compare(&all, NULL);
+    }
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -404,8 +438,9 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "ports") == 0) {
         return ports(argv[2]);
     }
-    if (argc >= 3 && strcmp(argv[1], "table") == 0) {
-        return table(argc - 1, argv + 1);
+    if ((argc == 3 || (argc == 4 && strcmp(argv[3], "--json") == 0)) &&
+        strcmp(argv[1], "table") == 0) {
+        return table(argv[2], argc == 4);
     }
     fputs("usage: bench_capture live STORE PORT SECONDS | ports COUNT | table DIRECTORY [--json]\n",
           stderr);

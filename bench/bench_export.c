@@ -1,87 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench_export.c -- what it costs to take points out of a store, per point: visited, as
- * OpenMetrics, CSV and JSON, from the slab and from the sealed archive; and to seal. The store has
- * 30 gauges, one value a second for 600 s: CPU in per cent with two decimals.
+ * bench_export.c -- what it costs to take points out of a store: visited, as OpenMetrics, CSV and
+ * JSON, from the slab and from the sealed archive; and to seal. The store has 30 gauges, one value
+ * a second for 600 s: CPU in per cent with two decimals. An iteration is all 18,000 points.
  */
-#include "harness.h"
-#include "old_store.h"
+#include "bench_store.h"
 
 #include "base/rng.h"
 #include "os/file.h"
 
 #include <math.h>
 #include <mayfly/export.h>
-#include <stdio.h>
 #include <string.h>
 
 #define SERIES  30
 #define SECONDS 600
 #define POINTS  (SERIES * SECONDS)
 
-struct subject {
-    struct bench *bench;
-    const char *path;
-    enum mf_export_format format; /* 0: only visited */
-    bool sealed;
-    struct mf_metrics_reader *reader;
-    uint64_t bytes;
-    uint64_t points;
-};
-
-static void make_store(struct subject *subject)
+/* A closed store at store->path; its files are removed by bench_store_close(). */
+static bool make_store(struct mf_bench *bench, struct bench_store *store)
 {
-    struct bench_store store;
     struct mf_rng rng;
     struct mf_errinfo err;
     double level[SERIES] = {0};
-    mf_rng_seed(&rng, 42);
-    bench_store_open(subject->bench, &store, strrchr(subject->path, '/') + 1, MF_GAUGE, SERIES);
+    mf_rng_seed(&rng, mf_bench_seed(bench));
+    if (!bench_store_open(bench, store, MF_GAUGE, SERIES)) {
+        return false;
+    }
     for (int second = 0; second < SECONDS; second++) {
         for (int i = 0; i < SERIES; i++) {
             level[i] = fabs(level[i] + 12 * (mf_rng_double(&rng) - 0.5));
             level[i] = level[i] > 100 ? 200 - level[i] : level[i];
-            (void)mf_metrics_record(store.store, store.series[i], round(level[i] * 100) / 100);
+            (void)mf_metrics_record(store->store, store->series[i], round(level[i] * 100) / 100);
         }
-        bench_store_tick(&store, BENCH_SECOND_NS);
+        bench_store_tick(store, second + 1 < SECONDS ? BENCH_SECOND_NS : 0);
     }
-    bench_store_close(&store);
-    if (subject->sealed) {
-        bench_check(mf_metrics_seal(subject->path, NULL, NULL, &err), &err, "seal");
-    }
+    const int rc = mf_metrics_close(store->store, &err);
+    store->store = NULL;
+    return bench_ok(bench, rc, &err, "close");
 }
 
-static void remove_store(struct subject *subject)
-{
-    char file[512];
-    snprintf(file, sizeof file, "%s/%s", subject->path,
-             subject->sealed ? "metrics.archive" : "metrics.slab");
-    if (mf_fs_unlink(NULL, file, NULL) != 0 || mf_fs_rmdir(NULL, subject->path, NULL) != 0) {
-        bench_die("cannot remove %s", file);
-    }
-}
+/* ---- taking points out ---- */
 
-/* --- taking points out --- */
-
-static void before_read(void *context)
-{
-    struct subject *subject = context;
-    struct mf_errinfo err;
-    make_store(subject);
-    bench_check(mf_metrics_reader_open(subject->path, NULL, &subject->reader, &err), &err, "open");
-}
-
-static void after_read(void *context)
-{
-    struct subject *subject = context;
-    mf_metrics_reader_close(subject->reader);
-    remove_store(subject);
-}
+struct counted {
+    uint64_t bytes, points;
+};
 
 static int swallow(void *context, const char *bytes, size_t len)
 {
     (void)bytes;
-    ((struct subject *)context)->bytes += len;
+    ((struct counted *)context)->bytes += len;
     return 0;
 }
 
@@ -95,84 +63,102 @@ static int on_point(void *context, const struct mf_point *point, int64_t interva
                     const struct mf_histogram *buckets)
 {
     (void)point, (void)interval_ns, (void)buckets;
-    ((struct subject *)context)->points++;
+    ((struct counted *)context)->points++;
     return 0;
 }
 
-static void read_points(void *context, uint64_t count)
+static void take_out(struct mf_bench *bench, struct mf_metrics_reader *reader,
+                     enum mf_export_format format)
 {
-    struct subject *subject = context;
     const struct mf_metrics_query all = {.end_ns = INT64_MAX};
-    const struct mf_metrics_visitor visitor = {on_series, on_point, NULL, subject};
+    struct counted counted = {0};
+    const struct mf_metrics_visitor visitor = {on_series, on_point, NULL, &counted};
     struct mf_errinfo err;
-    for (uint64_t done = 0; done < count; done += POINTS) {
-        bench_check(subject->format == 0 ? mf_metrics_visit(subject->reader, &all, &visitor, &err)
-                                         : mf_export_range(subject->reader, &all, subject->format,
-                                                           swallow, subject, &err),
-                    &err, "read");
+    MF_LOOP(bench)
+    {
+        counted = (struct counted){0};
+        const int rc = format == 0 ? mf_metrics_visit(reader, &all, &visitor, &err)
+                                   : mf_export_range(reader, &all, format, swallow, &counted, &err);
+        if (!bench_ok(bench, rc, &err, "read")) {
+            break;
+        }
+    }
+    mf_bench_set_bytes(bench, counted.bytes);
+    if (format == 0 ? counted.points != POINTS : counted.bytes < 5 * POINTS) {
+        mf_bench_fail(bench, "%llu points and %llu bytes came out",
+                      (unsigned long long)counted.points, (unsigned long long)counted.bytes);
     }
 }
 
-/* --- sealing --- */
-
-static void before_seal(void *context)
+static void take_out_of(struct mf_bench *bench, enum mf_export_format format, bool sealed)
 {
-    make_store(context);
-}
-
-static void seal(void *context, uint64_t count)
-{
-    struct subject *subject = context;
+    struct bench_store store;
+    struct mf_metrics_reader *reader;
     struct mf_errinfo err;
-    (void)count;
-    bench_check(mf_metrics_seal(subject->path, NULL, NULL, &err), &err, "seal");
-    subject->sealed = true;
-}
-
-static void after_seal(void *context)
-{
-    struct subject *subject = context;
-    remove_store(subject);
-    subject->sealed = false;
-}
-
-static void add_read(struct bench *bench, struct subject *subject, const char *name,
-                     enum mf_export_format format, bool sealed)
-{
-    *subject = (struct subject){
-        .bench = bench, .path = bench_scratch(bench, "export"), .format = format, .sealed = sealed};
-    bench_add(bench, &(struct bench_case){.name = name,
-                                          .run = read_points,
-                                          .before = before_read,
-                                          .after = after_read,
-                                          .context = subject,
-                                          .step = POINTS,
-                                          .baseline = format == 0 && !sealed});
-}
-
-int main(int argc, char **argv)
-{
-    struct bench *bench =
-        bench_begin("export", "What it costs to take a point out of a store, and to seal it.",
-                    BENCH_CASES, argc, argv);
-    if (bench_replicate(bench)) {
-        return bench_finish(bench);
+    if (make_store(bench, &store) &&
+        (!sealed || bench_ok(bench, mf_metrics_seal(store.path, NULL, NULL, &err), &err, "seal")) &&
+        bench_ok(bench, mf_metrics_reader_open(store.path, NULL, &reader, &err), &err, "open")) {
+        take_out(bench, reader, format);
+        mf_metrics_reader_close(reader);
     }
-    static struct subject subjects[8];
-    add_read(bench, &subjects[0], "visit/slab", (enum mf_export_format)0, false);
-    add_read(bench, &subjects[1], "visit/archive", (enum mf_export_format)0, true);
-    add_read(bench, &subjects[2], "openmetrics/slab", MF_EXPORT_OPENMETRICS, false);
-    add_read(bench, &subjects[3], "openmetrics/archive", MF_EXPORT_OPENMETRICS, true);
-    add_read(bench, &subjects[4], "csv/slab", MF_EXPORT_CSV, false);
-    add_read(bench, &subjects[5], "json/slab", MF_EXPORT_JSON, false);
-    subjects[6] = (struct subject){.bench = bench, .path = bench_scratch(bench, "export")};
-    bench_add(bench, &(struct bench_case){.name = "seal",
-                                          .run = seal,
-                                          .before = before_seal,
-                                          .after = after_seal,
-                                          .context = &subjects[6],
-                                          .step = POINTS,
-                                          .count_max = POINTS});
-    bench_run(bench);
-    return bench_finish(bench);
+    bench_store_close(bench, &store);
 }
+
+MF_BENCH(export, visit_slab, .elements = POINTS)
+{
+    take_out_of(bench, (enum mf_export_format)0, false);
+}
+
+MF_BENCH(export, visit_archive, .elements = POINTS, .ratio_to = "export::visit_slab")
+{
+    take_out_of(bench, (enum mf_export_format)0, true);
+}
+
+MF_BENCH(export, openmetrics_slab, .elements = POINTS, .ratio_to = "export::visit_slab")
+{
+    take_out_of(bench, MF_EXPORT_OPENMETRICS, false);
+}
+
+MF_BENCH(export, openmetrics_archive, .elements = POINTS, .ratio_to = "export::visit_slab")
+{
+    take_out_of(bench, MF_EXPORT_OPENMETRICS, true);
+}
+
+MF_BENCH(export, csv_slab, .elements = POINTS, .ratio_to = "export::visit_slab")
+{
+    take_out_of(bench, MF_EXPORT_CSV, false);
+}
+
+MF_BENCH(export, json_slab, .elements = POINTS, .ratio_to = "export::visit_slab")
+{
+    take_out_of(bench, MF_EXPORT_JSON, false);
+}
+
+/* ---- sealing ---- */
+
+/* The store is made in a pause, as sealing uses it up. */
+static bool seal_once(struct mf_bench *bench)
+{
+    struct bench_store store;
+    struct mf_errinfo err;
+    mf_bench_pause(bench);
+    bool ok = make_store(bench, &store);
+    mf_bench_resume(bench);
+    ok = ok && bench_ok(bench, mf_metrics_seal(store.path, NULL, NULL, &err), &err, "seal");
+    mf_bench_pause(bench);
+    bench_store_close(bench, &store);
+    mf_bench_resume(bench);
+    return ok;
+}
+
+MF_BENCH(export, seal, .elements = POINTS)
+{
+    MF_LOOP(bench)
+    {
+        if (!seal_once(bench)) {
+            break;
+        }
+    }
+}
+
+MF_BENCH_MAIN

@@ -1,214 +1,327 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * bench_reclog.c -- what a record costs in a record file, by its durability, beside the bare system
- * calls that it cannot go below. Payloads are 80 bytes (a line of output), 256 where they are
- * synced.
+ * calls that it cannot go below. An iteration is one record; payloads are 80 bytes (a line of
+ * output), 256 where they are synced.
+ *
+ *   reclog::raw/write, write_fdatasync, write_fdatasync_reserved   the bare calls, the last into
+ *                                  reserved room
+ *   reclog::page/each_written, delay_10ms   in the page cache, at once or within 10 ms
+ *   reclog::sync/unreserved        on the disk, each
+ *   reclog::sync/threads:N         the same in reserved room, from N threads, which share syncs
+ *   reclog::read                   reading them back
+ *   reclog::recover/n:N            opening a file of N records that was not closed
  */
-#include "harness.h"
-#include "os/file.h"
-#include "os/thread.h"
+#include "bench_scratch.h"
 
+#include "os/file.h"
+
+#include <errno.h>
 #include <mayfly/reclog.h>
+#include <pthread.h>
 #include <string.h>
 
 #define LINE_LEN    80
 #define COMMIT_LEN  256
-#define THREADS     16
-#define RECORDS_MAX 200000 /* of one sample: the file stays below 25 MB */
+#define RECORDS_MAX 200000 /* then a new file: it stays below 25 MB, or 64 where they are synced   \
+                            */
+#define DELAY_NS      10000000
+#define ROOM          (16 << 20)
+#define RECORD_HEADER 32 /* about: the bare calls write as much as a record with that payload */
+#define RAW           "reclog::raw/write_fdatasync_reserved"
 
-struct subject {
-    const char *path;
-    struct mf_reclog_options options;
-    size_t len;
-    bool raw_sync; /* the bare calls: with fdatasync */
-    bool reserved; /* the bare calls: into reserved room */
+static const char payload[COMMIT_LEN + RECORD_HEADER];
+
+/* ---- the bare calls ---- */
+
+struct raw {
+    struct bench_scratch scratch;
+    char path[BENCH_PATH_LEN];
     struct mf_file *file;
     uint64_t at;
-    struct mf_reclog *log;
-    struct mf_reclog_reader *reader;
-    uint64_t each; /* appends of one thread */
+    bool reserved;
 };
 
-static const char payload[COMMIT_LEN + 32];
-
-static void open_log(void *context)
+static bool raw_open(struct mf_bench *bench, struct raw *raw)
 {
-    struct subject *subject = context;
     struct mf_errinfo err;
-    (void)mf_fs_unlink(NULL, subject->path, NULL);
-    bench_check(mf_reclog_open(subject->path, &subject->options, NULL, &subject->log, &err), &err,
-                "open");
-}
-
-static void close_log(void *context)
-{
-    struct subject *subject = context;
-    struct mf_errinfo err;
-    bench_check(mf_reclog_close(subject->log, &err), &err, "close");
-}
-
-static void append(void *context, uint64_t count)
-{
-    struct subject *subject = context;
-    struct mf_errinfo err;
-    for (uint64_t i = 0; i < count; i++) {
-        bench_check(mf_reclog_append(subject->log, 1, payload, subject->len, NULL, &err), &err,
-                    "append");
+    int rc = mf_file_open(NULL, raw->path, MF_OPEN_READ | MF_OPEN_WRITE | MF_OPEN_CREATE,
+                          &raw->file, &err);
+    if (rc == 0 && raw->reserved) {
+        rc = mf_file_allocate(raw->file, ROOM, &err);
     }
-}
-
-static void *append_share(void *context)
-{
-    struct subject *subject = context;
-    append(subject, subject->each);
-    return NULL;
-}
-
-static void append_from_threads(void *context, uint64_t count)
-{
-    struct subject *subject = context;
-    struct mf_thread threads[THREADS];
-    struct mf_errinfo err;
-    subject->each = count / THREADS;
-    for (int i = 0; i < THREADS; i++) {
-        bench_check(mf_thread_start(&threads[i], "bench", append_share, subject, &err), &err,
-                    "thread");
+    if (rc == 0 && raw->reserved) {
+        rc = mf_file_sync(raw->file, &err);
     }
-    for (int i = 0; i < THREADS; i++) {
-        (void)mf_thread_join(&threads[i]);
-    }
+    raw->at = 0;
+    return bench_ok(bench, rc, &err, "open");
 }
 
-static void open_file(void *context)
+static bool raw_write(struct mf_bench *bench, struct raw *raw, size_t len, bool sync)
 {
-    struct subject *subject = context;
     struct mf_errinfo err;
-    (void)mf_fs_unlink(NULL, subject->path, NULL);
-    bench_check(mf_file_open(NULL, subject->path, MF_OPEN_READ | MF_OPEN_WRITE | MF_OPEN_CREATE,
-                             &subject->file, &err),
-                &err, "open");
-    if (subject->reserved) {
-        bench_check(mf_file_allocate(subject->file, 16 << 20, &err), &err, "allocate");
-        bench_check(mf_file_sync(subject->file, &err), &err, "sync");
+    int rc = mf_file_write(raw->file, payload, len, raw->at, &err);
+    if (rc >= 0 && sync) {
+        rc = mf_file_sync(raw->file, &err);
     }
-    subject->at = 0;
+    raw->at = raw->at + 2 * len < ROOM ? raw->at + len : 0;
+    return bench_ok(bench, rc, &err, "write");
 }
 
-static void close_file(void *context)
+static void raw_all(struct mf_bench *bench, size_t payload_len, bool sync, bool reserved)
 {
-    struct subject *subject = context;
-    mf_file_close(subject->file);
-}
-
-static void write_file(void *context, uint64_t count)
-{
-    struct subject *subject = context;
-    struct mf_errinfo err;
-    const size_t len = subject->len + 32; /* as much as a record with that payload */
-    for (uint64_t i = 0; i < count; i++) {
-        bench_check(mf_file_write(subject->file, payload, len, subject->at, &err), &err, "write");
-        subject->at += len;
-        if (subject->raw_sync) {
-            bench_check(mf_file_sync(subject->file, &err), &err, "sync");
+    struct raw raw = {.reserved = reserved};
+    const size_t len = payload_len + RECORD_HEADER;
+    mf_bench_set_bytes(bench, payload_len);
+    if (bench_scratch_begin(bench, &raw.scratch)) {
+        bench_scratch_path(&raw.scratch, "raw", raw.path);
+        if (raw_open(bench, &raw)) {
+            MF_LOOP(bench)
+            {
+                if (!raw_write(bench, &raw, len, sync)) {
+                    break;
+                }
+            }
         }
+        mf_file_close(raw.file);
     }
+    bench_scratch_end(&raw.scratch);
 }
 
-static void open_reader(void *context)
+MF_BENCH(reclog, write, .group = "raw")
 {
-    struct subject *subject = context;
+    raw_all(bench, LINE_LEN, false, false);
+}
+
+MF_BENCH(reclog, write_fdatasync, .group = "raw", .mode = MF_BENCH_LATENCY)
+{
+    raw_all(bench, COMMIT_LEN, true, false);
+}
+
+MF_BENCH(reclog, write_fdatasync_reserved, .group = "raw", .mode = MF_BENCH_LATENCY)
+{
+    raw_all(bench, COMMIT_LEN, true, true);
+}
+
+/* ---- record files ---- */
+
+struct subject {
+    struct bench_scratch scratch;
+    char path[BENCH_PATH_LEN];
+    struct mf_reclog_options options;
+    size_t len;
+    struct mf_reclog *log;
+};
+
+static bool log_open(struct mf_bench *bench, struct subject *subject)
+{
     struct mf_errinfo err;
-    open_log(subject);
-    append(subject, RECORDS_MAX);
-    close_log(subject);
-    bench_check(mf_reclog_reader_open(subject->path, NULL, &subject->reader, &err), &err, "open");
+    return bench_ok(bench,
+                    mf_reclog_open(subject->path, &subject->options, NULL, &subject->log, &err),
+                    &err, "open");
 }
 
-static void close_reader(void *context)
+static bool log_close(struct mf_bench *bench, struct subject *subject)
 {
-    struct subject *subject = context;
-    mf_reclog_reader_close(subject->reader);
-}
-
-static void read_records(void *context, uint64_t count)
-{
-    struct subject *subject = context;
     struct mf_errinfo err;
-    struct mf_reclog_record record;
-    for (uint64_t i = 0; i < count; i++) {
-        if (mf_reclog_next(subject->reader, &record, &err) != 1) {
-            bench_die("reading ended after %llu records", (unsigned long long)i);
-        }
-    }
+    const int rc = subject->log != NULL ? mf_reclog_close(subject->log, &err) : 0;
+    subject->log = NULL;
+    return bench_ok(bench, rc, &err, "close");
 }
 
-static void add_log(struct bench *bench, struct subject *subject, const char *name,
-                    enum mf_reclog_durability durability, int64_t flush_delay_ns,
-                    uint64_t reserve_bytes, bool threads)
+static bool append(struct mf_bench *bench, struct subject *subject)
 {
-    subject->path = bench_scratch(bench, "log");
-    subject->options = (struct mf_reclog_options)MF_RECLOG_OPTIONS_INIT;
+    struct mf_errinfo err;
+    return bench_ok(bench, mf_reclog_append(subject->log, 1, payload, subject->len, NULL, &err),
+                    &err, "append");
+}
+
+static bool subject_begin(struct mf_bench *bench, struct subject *subject,
+                          enum mf_reclog_durability durability, int64_t flush_delay_ns,
+                          uint64_t reserve_bytes)
+{
+    *subject = (struct subject){
+        .options = MF_RECLOG_OPTIONS_INIT,
+        .len = durability == MF_RECLOG_SYNC ? COMMIT_LEN : LINE_LEN,
+    };
     subject->options.durability = durability;
     subject->options.flush_delay_ns = flush_delay_ns;
     subject->options.reserve_bytes = reserve_bytes;
-    subject->len = durability == MF_RECLOG_SYNC ? COMMIT_LEN : LINE_LEN;
-    bench_add(bench, &(struct bench_case){.name = name,
-                                          .run = threads ? append_from_threads : append,
-                                          .before = open_log,
-                                          .after = close_log,
-                                          .context = subject,
-                                          .step = threads ? THREADS : 1,
-                                          .count_max = RECORDS_MAX,
-                                          .without_ratio = durability != MF_RECLOG_SYNC});
-}
-
-static void add_raw(struct bench *bench, struct subject *subject, const char *name, bool sync,
-                    bool reserved)
-{
-    subject->path = bench_scratch(bench, "raw");
-    subject->len = sync ? COMMIT_LEN : LINE_LEN;
-    subject->raw_sync = sync;
-    subject->reserved = reserved;
-    bench_add(bench, &(struct bench_case){.name = name,
-                                          .run = write_file,
-                                          .before = open_file,
-                                          .after = close_file,
-                                          .context = subject,
-                                          .count_max = RECORDS_MAX,
-                                          .baseline = sync && reserved,
-                                          .without_ratio = !sync});
-}
-
-int main(int argc, char **argv)
-{
-    struct bench *bench = bench_begin(
-        "reclog", "What a record costs, by durability, beside bare write and fdatasync.",
-        BENCH_CASES, argc, argv);
-    if (bench_replicate(bench)) {
-        return bench_finish(bench);
+    mf_bench_set_bytes(bench, subject->len);
+    if (!bench_scratch_begin(bench, &subject->scratch)) {
+        return false;
     }
-    static struct subject subjects[9];
-    const int64_t delay_ns = 10000000;
-    const uint64_t room = 16 << 20;
-    add_raw(bench, &subjects[0], "raw/write", false, false);
-    add_log(bench, &subjects[1], "page/each_written", MF_RECLOG_PAGE, 0, 0, false);
-    add_log(bench, &subjects[2], "page/delay_10ms", MF_RECLOG_PAGE, delay_ns, 0, false);
-    add_raw(bench, &subjects[3], "raw/write_fdatasync", true, false);
-    add_raw(bench, &subjects[4], "raw/write_fdatasync_reserved", true, true);
-    add_log(bench, &subjects[5], "sync/1_thread", MF_RECLOG_SYNC, 0, 0, false);
-    add_log(bench, &subjects[6], "sync/1_thread_reserved", MF_RECLOG_SYNC, 0, room, false);
-    add_log(bench, &subjects[7], "sync/16_threads_reserved", MF_RECLOG_SYNC, 0, room, true);
-    subjects[8].path = bench_scratch(bench, "log");
-    subjects[8].options = (struct mf_reclog_options)MF_RECLOG_OPTIONS_INIT;
-    subjects[8].options.flush_delay_ns = delay_ns;
-    subjects[8].len = LINE_LEN;
-    bench_add(bench, &(struct bench_case){.name = "read",
-                                          .run = read_records,
-                                          .before = open_reader,
-                                          .after = close_reader,
-                                          .context = &subjects[8],
-                                          .count_max = RECORDS_MAX,
-                                          .without_ratio = true});
-    bench_run(bench);
-    return bench_finish(bench);
+    bench_scratch_path(&subject->scratch, "log", subject->path);
+    return log_open(bench, subject);
 }
+
+static void subject_end(struct mf_bench *bench, struct subject *subject)
+{
+    (void)log_close(bench, subject);
+    bench_scratch_end(&subject->scratch);
+}
+
+/* A new file instead of one that is too large; not timed. */
+static bool renew(struct mf_bench *bench, struct subject *subject)
+{
+    mf_bench_pause(bench);
+    const bool ok = log_close(bench, subject) &&
+                    bench_ok(bench, mf_fs_unlink(NULL, subject->path, NULL), NULL, "unlink") &&
+                    log_open(bench, subject);
+    mf_bench_resume(bench);
+    return ok;
+}
+
+static void append_all(struct mf_bench *bench, enum mf_reclog_durability durability,
+                       int64_t flush_delay_ns, uint64_t reserve_bytes)
+{
+    struct subject subject;
+    if (subject_begin(bench, &subject, durability, flush_delay_ns, reserve_bytes)) {
+        uint64_t records = 0;
+        MF_LOOP(bench)
+        {
+            if (++records % RECORDS_MAX == 0 && !renew(bench, &subject)) {
+                break;
+            }
+            if (!append(bench, &subject)) {
+                break;
+            }
+        }
+    }
+    subject_end(bench, &subject);
+}
+
+MF_BENCH(reclog, each_written, .group = "page", .ratio_to = "reclog::raw/write")
+{
+    append_all(bench, MF_RECLOG_PAGE, 0, 0);
+}
+
+MF_BENCH(reclog, delay_10ms, .group = "page", .ratio_to = "reclog::raw/write")
+{
+    append_all(bench, MF_RECLOG_PAGE, DELAY_NS, 0);
+}
+
+MF_BENCH(reclog, unreserved, .group = "sync", .mode = MF_BENCH_LATENCY, .ratio_to = RAW)
+{
+    append_all(bench, MF_RECLOG_SYNC, 0, 0);
+}
+
+/* ---- several threads and one file ---- */
+
+static struct {
+    pthread_mutex_t lock;
+    int users;
+    bool ok;
+    struct subject subject;
+} common = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* The first opens, the last closes. */
+static bool common_begin(struct mf_bench *bench)
+{
+    pthread_mutex_lock(&common.lock);
+    if (common.users++ == 0) {
+        common.ok = subject_begin(bench, &common.subject, MF_RECLOG_SYNC, 0, ROOM);
+    }
+    const bool ok = common.ok;
+    pthread_mutex_unlock(&common.lock);
+    return ok;
+}
+
+static void common_end(struct mf_bench *bench)
+{
+    pthread_mutex_lock(&common.lock);
+    if (--common.users == 0) {
+        subject_end(bench, &common.subject);
+    }
+    pthread_mutex_unlock(&common.lock);
+}
+
+MF_BENCH(reclog, sync, .threads = (const int[]){1, 4, 16}, .thread_count = 3,
+         .mode = MF_BENCH_LATENCY, .ratio_to = RAW)
+{
+    if (common_begin(bench)) {
+        MF_LOOP(bench)
+        {
+            if (!append(bench, &common.subject)) {
+                break;
+            }
+        }
+    }
+    common_end(bench);
+}
+
+/* ---- reading ---- */
+
+static bool fill(struct mf_bench *bench, struct subject *subject, int64_t records)
+{
+    bool ok = true;
+    for (int64_t i = 0; ok && i < records; i++) {
+        ok = append(bench, subject);
+    }
+    return ok;
+}
+
+static bool reader_open(struct mf_bench *bench, const struct subject *subject,
+                        struct mf_reclog_reader **ret_reader)
+{
+    struct mf_errinfo err;
+    return bench_ok(bench, mf_reclog_reader_open(subject->path, NULL, ret_reader, &err), &err,
+                    "open");
+}
+
+static void read_all(struct mf_bench *bench, const struct subject *subject)
+{
+    struct mf_errinfo err;
+    struct mf_reclog_reader *reader = NULL;
+    uint64_t records = 0;
+    if (!reader_open(bench, subject, &reader)) {
+        return;
+    }
+    MF_LOOP(bench)
+    {
+        struct mf_reclog_record record;
+        if (++records % RECORDS_MAX == 0) {
+            mf_bench_pause(bench);
+            mf_reclog_reader_close(reader);
+            const bool ok = reader_open(bench, subject, &reader);
+            mf_bench_resume(bench);
+            if (!ok) {
+                return;
+            }
+        }
+        if (mf_reclog_next(reader, &record, &err) != 1) {
+            mf_bench_fail(bench, "reading ended after %llu records", (unsigned long long)records);
+            break;
+        }
+    }
+    mf_reclog_reader_close(reader);
+}
+
+MF_BENCH(reclog, read)
+{
+    struct subject subject;
+    if (subject_begin(bench, &subject, MF_RECLOG_PAGE, DELAY_NS, 0) &&
+        fill(bench, &subject, RECORDS_MAX) && log_close(bench, &subject)) {
+        read_all(bench, &subject);
+    }
+    subject_end(bench, &subject);
+}
+
+MF_BENCH(reclog, recover, .params = (const int64_t[]){100, 1000, 10000, 100000}, .param_count = 4)
+{
+    struct subject subject;
+    const int64_t records = mf_bench_param(bench);
+    if (subject_begin(bench, &subject, MF_RECLOG_PAGE, DELAY_NS, 0) &&
+        fill(bench, &subject, records) && log_close(bench, &subject)) {
+        mf_bench_set_elements(bench, (uint64_t)records);
+        MF_LOOP(bench)
+        {
+            if (!log_open(bench, &subject) || !log_close(bench, &subject)) {
+                break;
+            }
+        }
+    }
+    subject_end(bench, &subject);
+}
+
+MF_BENCH_MAIN

@@ -1,37 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench_torn.c -- whether a reader in another process ever sees half a point.
+ * bench_torn.c -- reading while another process records as fast as it can, and whether half a point
+ * is ever seen.
  *
- * One process records as fast as it can, another, which has the store open for reading only, asks
- * for the last minute over and over until it has seen 200 million points. In every second the
- * values are S and S + 1 in turns, where S follows from the second, and a second ends after 50 of
- * them; so slots are opened, changed and closed all the time, and what a point must hold follows
- * from its second and its count: a point that says anything else is torn, or of an old lap. Points
- * that the reader had to read again are none.
+ * An iteration is a query, of the open slot alone four times out of five, as that is where most can
+ * go wrong, else of the last minute. In every second the writer's values are S and S + 1 in turns,
+ * where S follows from the second, and a second ends after 50 of them; so slots are opened, changed
+ * and closed all the time, and what a point must hold follows from its second and its count: a
+ * point that says anything else is torn, or of an old lap, and fails the benchmark. A query that
+ * finds the writer too fast is asked again ("busy"). "points" and "torn" are per query; bench/run
+ * torn reads 200 million points.
  */
-#include "old_store.h"
-#include "harness.h"
+#include "bench_store.h"
 
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define POINTS          200000000
-#define POINTS_QUICK    2000000
 #define VALUES_A_SECOND 50
 #define VALUES_PERIOD   4096 /* S: small enough to be exact in a packed slot */
-#define BURST           1000 /* seconds between looks at whether the reader is done */
-
-struct seen {
-    uint64_t points;
-    uint64_t torn;
-    uint64_t queries;
-    uint64_t busy; /* queries that met a writer faster than themselves */
-};
 
 static double first_value(int64_t start_ns)
 {
@@ -49,117 +40,97 @@ static bool is_whole(const struct mf_point *point)
            point->last == first + (point->count % 2 == 0) && fabs(point->sum - sum) <= count / 32;
 }
 
-static void read_until(struct mf_metrics_reader *reader, uint64_t points, struct seen *seen)
+static _Noreturn void record_for_ever(struct bench_store *store)
 {
-    /* The open slot is where most can go wrong: it alone is asked for four times out of five. */
-    while (seen->points < points) {
-        const int64_t range_s = seen->queries % 5 == 0 ? 60 : 0;
-        struct mf_metrics_info info;
-        mf_metrics_reader_info(reader, &info);
-        const struct mf_metrics_query query = {.selector = "metric",
-                                               .start_ns =
-                                                   info.clock_wall_ns - range_s * BENCH_SECOND_NS,
-                                               .end_ns = INT64_MAX / 4,
-                                               .tier = 0};
-        struct mf_metrics_result *result;
-        struct mf_errinfo err;
-        const int rc = mf_metrics_query(reader, &query, &result, &err);
-        seen->queries++;
-        if (rc == MF_EBUSY) {
-            seen->busy++;
-            continue;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) {
+        bench_store_tick(store, BENCH_SECOND_NS);
+        const double first = first_value(store->now_ns);
+        for (int i = 0; i < VALUES_A_SECOND; i++) {
+            (void)mf_metrics_record(store->store, store->series[0], first + i % 2);
         }
-        bench_check(rc, &err, "query");
-        for (size_t i = 0; i < result->series[0].point_count; i++) {
-            seen->torn += !is_whole(&result->series[0].points[i]);
-        }
-        seen->points += result->series[0].point_count;
-        mf_metrics_result_free(result);
     }
 }
 
-static _Noreturn void be_reader(const char *path, uint64_t points, int output)
+struct seen {
+    double points, torn, busy;
+};
+
+/* One query; again while the writer is too fast. False after mf_bench_fail(). */
+static bool ask(struct mf_bench *bench, struct mf_metrics_reader *reader, int64_t range_s,
+                struct seen *seen)
+{
+    struct mf_metrics_result *result;
+    struct mf_errinfo err;
+    for (;;) {
+        struct mf_metrics_info info;
+        mf_metrics_reader_info(reader, &info);
+        const struct mf_metrics_query query = {
+            .selector = "metric",
+            .start_ns = info.clock_wall_ns - range_s * BENCH_SECOND_NS,
+            .end_ns = INT64_MAX / 4,
+        };
+        const int rc = mf_metrics_query(reader, &query, &result, &err);
+        if (rc != MF_EBUSY) {
+            if (!bench_ok(bench, rc, &err, "query")) {
+                return false;
+            }
+            break;
+        }
+        seen->busy++;
+    }
+    for (size_t s = 0; s < result->series_count; s++) {
+        for (size_t i = 0; i < result->series[s].point_count; i++) {
+            seen->torn += !is_whole(&result->series[s].points[i]);
+        }
+        seen->points += (double)result->series[s].point_count;
+    }
+    mf_metrics_result_free(result);
+    return true;
+}
+
+static void read_while_recording(struct mf_bench *bench, struct bench_store *store)
 {
     struct mf_errinfo err;
     struct mf_metrics_reader *reader;
+    (void)mf_metrics_record(store->store, store->series[0], first_value(store->now_ns));
+    const pid_t writer = fork();
+    if (writer == 0) {
+        record_for_ever(store);
+    }
+    if (writer < 0) {
+        mf_bench_fail(bench, "fork: %s", strerror(errno));
+        return;
+    }
     struct seen seen = {0};
-    bench_check(mf_metrics_reader_open(path, NULL, &reader, &err), &err, path);
-    read_until(reader, points, &seen);
-    mf_metrics_reader_close(reader);
-    _exit(write(output, &seen, sizeof seen) == (ssize_t)sizeof seen ? 0 : 1);
-}
-
-/* Records until the reader has ended; returns how many values. */
-static uint64_t record_until(struct bench_store *store, pid_t reader)
-{
-    uint64_t values = 0;
-    int status = 0;
-    pid_t ended;
-    while ((ended = waitpid(reader, &status, WNOHANG)) == 0) {
-        for (int second = 0; second < BURST; second++) {
-            bench_store_tick(store, BENCH_SECOND_NS);
-            const double first = first_value(store->now_ns);
-            for (int i = 0; i < VALUES_A_SECOND; i++) {
-                (void)mf_metrics_record(store->store, store->series[0], first + i % 2);
+    uint64_t queries = 0;
+    if (bench_ok(bench, mf_metrics_reader_open(store->path, NULL, &reader, &err), &err, "open")) {
+        MF_LOOP(bench)
+        {
+            if (!ask(bench, reader, queries++ % 5 == 0 ? 60 : 0, &seen)) {
+                break;
             }
         }
-        values += BURST * VALUES_A_SECOND;
+        mf_metrics_reader_close(reader);
     }
-    if (ended != reader || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        bench_die("the reading process failed");
-    }
-    return values;
-}
-
-static void report(struct bench *bench, const struct seen *seen, uint64_t values, double seconds)
-{
-    if (bench_options(bench)->json) {
-        struct mf_json *json = bench_json(bench);
-        mf_json_key_uint(json, "points_read", seen->points);
-        mf_json_key_uint(json, "torn", seen->torn);
-        mf_json_key_uint(json, "queries", seen->queries);
-        mf_json_key_uint(json, "queries_busy", seen->busy);
-        mf_json_key_uint(json, "values_recorded", values);
-        mf_json_key_double(json, "seconds", seconds);
-    } else {
-        printf("%llu points read in %llu queries while %llu values were recorded, in %.1f s: %llu "
-               "torn\n",
-               (unsigned long long)seen->points, (unsigned long long)seen->queries,
-               (unsigned long long)values, seconds, (unsigned long long)seen->torn);
-        printf("%llu queries found the writer too fast and were asked again\n",
-               (unsigned long long)seen->busy);
+    (void)kill(writer, SIGKILL);
+    (void)waitpid(writer, NULL, 0);
+    mf_bench_count(bench, "points", seen.points);
+    mf_bench_count(bench, "torn", seen.torn);
+    mf_bench_count(bench, "busy", seen.busy);
+    mf_bench_report(bench, "points_read", seen.points);
+    if (seen.torn > 0) {
+        mf_bench_fail(bench, "%.0f of %.0f points are torn", seen.torn, seen.points);
     }
 }
 
-int main(int argc, char **argv)
+MF_BENCH(torn, reader)
 {
-    struct bench *bench =
-        bench_begin("torn", "Whether a reader ever sees half a point.", BENCH_PLAIN, argc, argv);
-    static struct bench_store store;
-    bench_store_open(bench, &store, "store", MF_GAUGE, 1);
-    (void)mf_metrics_record(store.store, store.series[0], first_value(store.now_ns));
-    int ends[2];
-    if (pipe(ends) != 0) {
-        bench_die("pipe: %s", strerror(errno));
+    struct bench_store store;
+    if (bench_store_open(bench, &store, MF_GAUGE, 1)) {
+        read_while_recording(bench, &store);
     }
-    const int64_t start_ns = bench_now_ns();
-    const pid_t reader = fork();
-    if (reader < 0) {
-        bench_die("fork: %s", strerror(errno));
-    }
-    if (reader == 0) {
-        be_reader(store.path, bench_options(bench)->quick ? POINTS_QUICK : POINTS, ends[1]);
-    }
-    close(ends[1]);
-    const uint64_t values = record_until(&store, reader);
-    const double seconds = (double)(bench_now_ns() - start_ns) / 1e9;
-    struct seen seen;
-    if (read(ends[0], &seen, sizeof seen) != (ssize_t)sizeof seen) {
-        bench_die("the reading process said nothing");
-    }
-    close(ends[0]);
-    bench_store_close(&store);
-    report(bench, &seen, values, seconds);
-    const int code = bench_finish(bench);
-    return seen.torn == 0 ? code : 1;
+    bench_store_close(bench, &store);
 }
+
+MF_BENCH_MAIN

@@ -119,6 +119,9 @@ MF_API uint64_t mf_bench_iterations(const struct mf_bench *bench); /* done so fa
 
 /* Adds to a counter of the benchmark's own; reported per iteration ("fsyncs": 1.00/op). */
 MF_API void mf_bench_count(struct mf_bench *bench, const char *name, double amount);
+/* A figure of the benchmark's own that is not per iteration (the size of a file); the last one
+ * counts, of several threads the largest. Among the counters. */
+MF_API void mf_bench_report(struct mf_bench *bench, const char *name, double value);
 /* Elements or bytes of an iteration, when only the function knows them. */
 MF_API void mf_bench_set_elements(struct mf_bench *bench, uint64_t elements);
 MF_API void mf_bench_set_bytes(struct mf_bench *bench, uint64_t bytes);

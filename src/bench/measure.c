@@ -125,12 +125,16 @@ uint64_t mf_bench_iterations(const struct mf_bench *bench)
     return bench->iterations;
 }
 
-void mf_bench_count(struct mf_bench *bench, const char *name, double amount)
+/* The counter with that name, of its kind; a new one is 0. NULL after a failure. */
+static struct bench_named *counter_of(struct mf_bench *bench, const char *name, bool report)
 {
     for (size_t i = 0; i < bench->counter_count; i++) {
         if (strcmp(bench->counters[i].name, name) == 0) {
-            bench->counters[i].value += amount;
-            return;
+            if (bench->counter_is_report[i] != report) {
+                mf__measure_fail(bench, BENCH_FAILED,
+                                 "'%.40s' is both a counter and a figure by itself", name);
+            }
+            return &bench->counters[i];
         }
     }
     struct bench_named *counter = &bench->counters[bench->counter_count];
@@ -139,11 +143,28 @@ void mf_bench_count(struct mf_bench *bench, const char *name, double amount)
             bench, BENCH_FAILED,
             "the counter '%.60s' is one too many (%d are possible), or its name too long", name,
             BENCH_COUNTERS_MAX);
-        return;
+        return NULL;
     }
     snprintf(counter->name, sizeof counter->name, "%s", name);
-    counter->value = amount;
-    bench->counter_count++;
+    counter->value = 0;
+    bench->counter_is_report[bench->counter_count++] = report;
+    return counter;
+}
+
+void mf_bench_count(struct mf_bench *bench, const char *name, double amount)
+{
+    struct bench_named *counter = counter_of(bench, name, false);
+    if (counter != NULL) {
+        counter->value += amount;
+    }
+}
+
+void mf_bench_report(struct mf_bench *bench, const char *name, double value)
+{
+    struct bench_named *counter = counter_of(bench, name, true);
+    if (counter != NULL) {
+        counter->value = value;
+    }
 }
 
 void mf_bench_set_elements(struct mf_bench *bench, uint64_t elements)
@@ -344,12 +365,18 @@ static void collect_counters(const struct measurement *shared, uint64_t iteratio
             if (at == BENCH_COUNTERS_MAX) {
                 continue; /* each thread has names of its own: the first ones are kept */
             }
-            if (at == process->counter_count) {
+            const bool first = at == process->counter_count;
+            if (first) {
                 process->counters[at] = bench->counters[i];
                 process->counters[at].value = 0;
                 process->counter_count++;
             }
-            process->counters[at].value += bench->counters[i].value / (double)iterations;
+            double *value = &process->counters[at].value;
+            if (bench->counter_is_report[i]) {
+                *value = first ? bench->counters[i].value : fmax(*value, bench->counters[i].value);
+            } else {
+                *value += bench->counters[i].value / (double)iterations;
+            }
         }
     }
 }

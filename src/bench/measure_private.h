@@ -73,6 +73,7 @@ struct mf_bench {
     struct mf_hdr *latency;
     struct mf_hdr *service;
     struct bench_named counters[BENCH_COUNTERS_MAX];
+    bool counter_is_report[BENCH_COUNTERS_MAX]; /* not per iteration */
     size_t counter_count;
 };
 
