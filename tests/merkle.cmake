@@ -12,3 +12,4 @@ mayfly_fuzz(NAME proof SOURCES fuzz/fuzz_proof.c LINK mf_state
   CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/proof")
 mayfly_test(NAME state_prove RUNG unit SOURCES unit/state/prove_test.c LINK mf_state
   PRIVATE_OF state)
+mayfly_script_test(NAME proof RUNG golden SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/golden/proof.sh")

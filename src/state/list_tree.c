@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * list_tree.c -- see list_tree.h. */
 #include "state/list_tree.h"
-#include "tree.h"
+#include "proof_private.h"
 
 #include "base/heap.h"
 
@@ -9,7 +9,8 @@
 
 struct mf_list_tree {
     struct mf_tree_builder builder;
-    struct mf_tree tree; /* after the end */
+    struct mf_tree tree;    /* after the end */
+    struct mf_buffer steps; /* of the last proof */
 };
 
 struct mf_list_tree *mf_list_tree_new(void)
@@ -31,9 +32,17 @@ void mf_list_tree_root(struct mf_list_tree *tree, uint8_t ret_root[32])
     mf__tree_root(&tree->tree, ret_root);
 }
 
+int mf_list_tree_prove(struct mf_list_tree *tree, const void *name, size_t name_len,
+                       struct mf_proof_entry *ret_entry)
+{
+    mf_buffer_clear(&tree->steps);
+    return mf__proof_entry(&tree->tree, name, name_len, &tree->steps, ret_entry);
+}
+
 void mf_list_tree_free(struct mf_list_tree *tree)
 {
     if (tree != NULL) {
+        mf_buffer_free(&tree->steps);
         mf__tree_build_abort(&tree->builder);
         mf__tree_release(&tree->tree);
         mf_free(tree);

@@ -7,7 +7,7 @@
 #include "base/heap.h"
 #include "base/rng.h"
 #include "os/thread.h"
-#include "proof_private.h"
+#include "state/list_tree.h"
 #include "state_fixture.h"
 
 #include <errno.h>
@@ -193,11 +193,12 @@ static void what_there_is_not_is_refused(void **unused)
 static void an_entry_of_a_tree_in_a_value(void **unused)
 {
     (void)unused;
-    struct mf_tree tree = {NULL, 0, 0};
-    assert_int_equal(mf__tree_put(&tree, "flight.json", 11, "hash 1", 6), 0);
-    assert_int_equal(mf__tree_put(&tree, "events.log", 10, "hash 2", 6), 0);
+    struct mf_list_tree *tree = mf_list_tree_new();
+    assert_non_null(tree);
+    assert_int_equal(mf_list_tree_add(tree, "events.log", 10, "hash 2", 6), 0);
+    assert_int_equal(mf_list_tree_add(tree, "flight.json", 11, "hash 1", 6), 0);
     uint8_t value[40] = {0};
-    mf__tree_root(&tree, value);
+    mf_list_tree_root(tree, value);
     struct mf_state *state = open_store(disk, "s", MF_STATE_CREATE);
     struct mf_state_change change = {MF_STATE_PUT, text("flight/1"), {value, sizeof value}};
     assert_ok(mf_state_batch(state, &change, 1, NULL, &err));
@@ -205,11 +206,10 @@ static void an_entry_of_a_tree_in_a_value(void **unused)
     note(state);
     static const char *const names[] = {"events.log", "flight.json", "other"};
     for (size_t i = 0; i < 3; i++) {
-        struct mf_buffer steps = MF_BUFFER_INIT;
         struct mf_proof_entry entry;
         struct mf_proof_file file;
         struct mf_proof proof;
-        assert_int_equal(mf__proof_entry(&tree, names[i], strlen(names[i]), &steps, &entry), 0);
+        assert_int_equal(mf_list_tree_prove(tree, names[i], strlen(names[i]), &entry), 0);
         assert_ok(mf_proof_of_key(state, "flight/1", 8, &entry, &file, &err));
         expect_holds(&file, 2, 2, &proof);
         assert_int_equal(proof.kind, MF_PROOF_FILE);
@@ -218,9 +218,8 @@ static void an_entry_of_a_tree_in_a_value(void **unused)
         assert_fails(MF_ECORRUPT, mf_proof_of_key(state, "flight/2", 8, &entry, &file, &err));
         entry.present = !entry.present;
         assert_fails(MF_ECORRUPT, mf_proof_of_key(state, "flight/1", 8, &entry, &file, &err));
-        mf_buffer_free(&steps);
     }
-    mf__tree_release(&tree);
+    mf_list_tree_free(tree);
     close_store(state);
 }
 

@@ -6,6 +6,7 @@
 #define STATE_LIST_TREE_H
 
 #include <mayfly/error.h>
+#include <mayfly/proof.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,11 @@ int mf_list_tree_add(struct mf_list_tree *tree, const void *name, size_t name_le
                      const void *value, size_t value_len);
 /* After the last one. */
 void mf_list_tree_root(struct mf_list_tree *tree, uint8_t ret_root[32]);
+/* What the tree says about a name, after its root was taken: for mf_proof_of_key(). The pointers
+ * are good until the next call with this tree, and `name` as long as the caller keeps it. -ENOMEM,
+ * MF_ELIMIT. */
+int mf_list_tree_prove(struct mf_list_tree *tree, const void *name, size_t name_len,
+                       struct mf_proof_entry *ret_entry);
 void mf_list_tree_free(struct mf_list_tree *tree); /* NULL is allowed */
 
 #endif
