@@ -12,6 +12,7 @@
 #include <mayfly/proof.h>
 #include <mayfly/reclog.h>
 #include <mayfly/seal.h>
+#include <mayfly/sentinel.h>
 #include <mayfly/state.h>
 
 #endif
