@@ -11,6 +11,7 @@
 #define ALARM_SLACK_NS  (2 * MF_NS_PER_US) /* so that the budget is used up when it goes off */
 #define STEP_MIN_NS     (20 * MF_NS_PER_US)
 #define RETRY_NS        MF_NS_PER_MS
+#define IDLE_MIN_NS     (250 * MF_NS_PER_US)
 #define IDLE_MAX_NS     (10 * MF_NS_PER_MS)
 #define SAMPLING_MIN_NS (250 * MF_NS_PER_US)
 #define SAMPLING_MAX_NS (10 * MF_NS_PER_MS)
@@ -176,7 +177,12 @@ static void spare_sleeper(struct looking *looking)
     const bool slept = looking->cpu_ns - thread->fired_cpu_ns < passed_ns / 8;
     thread->fired_at = looking->now;
     thread->fired_cpu_ns = looking->cpu_ns;
-    thread->idle_ns = !slept ? 0 : thread->idle_ns == 0 ? looking->next_ns : 2 * thread->idle_ns;
+    if (!slept) {
+        thread->idle_ns = 0;
+    } else {
+        const int64_t first_ns = looking->next_ns > IDLE_MIN_NS ? looking->next_ns : IDLE_MIN_NS;
+        thread->idle_ns = thread->idle_ns == 0 ? first_ns : 2 * thread->idle_ns;
+    }
     thread->idle_ns = thread->idle_ns > IDLE_MAX_NS ? IDLE_MAX_NS : thread->idle_ns;
     if (looking->next_ns < thread->idle_ns) {
         looking->next_ns = thread->idle_ns;

@@ -27,6 +27,15 @@
 #define MS       INT64_C(1000000)
 #define LIMIT_NS (60 * 1000 * MS)
 
+/* ThreadSanitizer calls handlers some time after the signal, with the registers of then. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define DEFERS_SIGNALS 1
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define DEFERS_SIGNALS 1
+#endif
+
 static struct mf_cpu *cpu;
 static struct mf_errinfo err;
 
@@ -94,6 +103,40 @@ static void burst_until_seen(void)
     }
 }
 
+static int64_t own_ns(void)
+{
+    int64_t ns = 0;
+    assert_int_equal(mf_cpu_read(0, &ns), 0);
+    return ns;
+}
+
+/* Whether a verdict is right: a machine may take any time for anything (a virtual one is charged
+ * for what its host does meanwhile), so what is right follows from the clock, not from what was
+ * asked. */
+static void check_verdict(int rc, int64_t budget_ns, int64_t inside_ns, int64_t outside_ns)
+{
+    if (inside_ns > budget_ns + budget_ns / 8) {
+        assert_int_equal(rc, 1);
+    } else if (outside_ns <= budget_ns) {
+        assert_int_equal(rc, 0);
+    } else {
+        assert_true(rc == 0 || rc == 1);
+    }
+}
+
+/* A burst in a scope of its own. */
+static int burst_in(struct mf_cpu_task *task, int64_t budget_ns, int64_t cpu_ns)
+{
+    const int64_t before_ns = own_ns();
+    const mf_cpu_scope scope = mf_cpu_begin(task);
+    const int64_t begun_ns = own_ns();
+    mf_burst(cpu_ns, false);
+    const int64_t done_ns = own_ns();
+    const int rc = mf_cpu_end(scope);
+    check_verdict(rc, budget_ns, done_ns - begun_ns, own_ns() - before_ns);
+    return rc;
+}
+
 /* ---- verdicts ---- */
 
 static void a_scope_within_its_budget(void **state)
@@ -157,6 +200,7 @@ struct endless {
     bool masked;
     int signal;
     _Atomic int32_t tid;
+    _Atomic bool named; /* a thread gets its name after it has begun */
     _Atomic bool stop;
     int verdict;
 };
@@ -166,6 +210,9 @@ static void *run_endless(void *context)
     struct endless *endless = context;
     mf_alarm_signal_block(endless->signal, endless->masked);
     atomic_store(&endless->tid, gettid());
+    while (!atomic_load(&endless->named)) {
+        poll(NULL, 0, 1);
+    }
     const mf_cpu_scope scope = mf_cpu_begin(endless->task);
     while (!atomic_load(&endless->stop)) {
         mf_burst(50 * US, false);
@@ -193,6 +240,7 @@ static void see_endless(bool masked, enum mf_cpu_tier tier)
     struct endless endless = {
         .task = task_with("endless", MS), .masked = masked, .signal = status_now().signal};
     assert_int_equal(mf_thread_start(&endless.thread, "endless", run_endless, &endless, &err), 0);
+    atomic_store(&endless.named, true);
     const struct mf_cpu_violation during = next_violation(NULL);
     assert_false(during.ended);
     assert_int_equal(during.tid, atomic_load(&endless.tid));
@@ -242,10 +290,9 @@ static void cpu_nested_budgets(void **state)
     struct mf_cpu_task *outer = task_with("outer", 3 * MS);
     struct mf_cpu_task *inner = task_with("inner", 2 * MS);
     const mf_cpu_scope around = mf_cpu_begin(outer);
-    for (int i = 0; i < 4; i++) { /* none of them is over, all together are */
-        const mf_cpu_scope inside = mf_cpu_begin(inner);
-        mf_burst(MS, false);
-        assert_int_equal(mf_cpu_end(inside), 0);
+    int over = 0;
+    for (int i = 0; i < 4; i++) { /* none of them need be over, all together are */
+        over += burst_in(inner, 2 * MS, MS);
     }
     assert_int_equal(mf_cpu_end(around), 1);
     struct mf_cpu_task_totals totals;
@@ -253,11 +300,11 @@ static void cpu_nested_budgets(void **state)
     assert_true(totals.cpu_ns >= 4 * MS - 250 * US);
     assert_int_equal(totals.violations, 1);
 
+    const int64_t before_ns = own_ns();
     const mf_cpu_scope again = mf_cpu_begin(outer); /* the other way round: the inner alone */
-    const mf_cpu_scope inside = mf_cpu_begin(inner);
-    mf_burst(2 * MS + 500 * US, false);
-    assert_int_equal(mf_cpu_end(inside), 1);
-    assert_int_equal(mf_cpu_end(again), 0);
+    assert_int_equal(burst_in(inner, 2 * MS, 2 * MS + 500 * US), 1);
+    const int rc = mf_cpu_end(again);
+    check_verdict(rc, 3 * MS, 0, own_ns() - before_ns);
 
     const mf_cpu_scope left = mf_cpu_begin(outer); /* ended with what lies inside */
     const mf_cpu_scope forgotten = mf_cpu_begin(inner);
@@ -266,7 +313,7 @@ static void cpu_nested_budgets(void **state)
     assert_int_equal(mf_cpu_end(forgotten), MF_ESTALE);
     mf_cpu_task_totals(inner, &totals);
     assert_int_equal(totals.scopes, 6);
-    assert_int_equal(totals.violations, 2);
+    assert_int_equal(totals.violations, 2 + over);
 }
 
 static void too_deep_is_an_error(void **state)
@@ -287,18 +334,23 @@ static void sleeping_is_not_using(void **state)
 {
     (void)state;
     struct mf_cpu_task *task = task_with("sleeper", MS);
+    const int64_t first_ns = own_ns();
     for (int i = 0; i < 5; i++) {
+        const int64_t before_ns = own_ns();
         const mf_cpu_scope scope = mf_cpu_begin(task);
         const int64_t until_ns = mf_clock_monotonic_ns(NULL) + 20 * MS;
         while (mf_clock_sleep_until_ns(until_ns) == -EINTR) {
         }
-        assert_false(mf_cpu_exceeded());
-        assert_int_equal(mf_cpu_end(scope), 0);
+        const bool exceeded = mf_cpu_exceeded();
+        const int rc = mf_cpu_end(scope);
+        const int64_t outside_ns = own_ns() - before_ns;
+        check_verdict(rc, MS, 0, outside_ns);
+        assert_true(!exceeded || outside_ns > MS);
     }
     struct mf_cpu_task_totals totals;
     mf_cpu_task_totals(task, &totals);
     assert_true(totals.wall_ns >= 100 * MS);
-    assert_true(totals.cpu_ns < 5 * MS);
+    assert_true(totals.cpu_ns <= own_ns() - first_ns);
 }
 
 /* ---- windows ---- */
@@ -322,15 +374,23 @@ static void a_window_that_is_never_full(void **state)
     (void)state;
     struct mf_cpu_task *task = task_of((struct mf_cpu_task_spec){
         .name = "window", .budget = {.cpu_ns = 15 * MS, .window_ns = 20 * MS}});
+    int64_t at_ns[12];
+    int64_t fullest_ns = 0;
+    at_ns[0] = own_ns();
     const mf_cpu_scope scope = mf_cpu_begin(task);
-    for (int i = 0; i < 10; i++) { /* 30 ms in all, but at most 6 ms in any 20 */
+    for (int i = 0; i < 10; i++) { /* 30 ms in all, but at most 6 to 9 ms in any 20 */
         mf_burst(3 * MS, false);
         const int64_t until_ns = mf_clock_monotonic_ns(NULL) + 10 * MS;
         while (mf_clock_sleep_until_ns(until_ns) == -EINTR) {
         }
+        at_ns[i + 1] = own_ns();
+        const int64_t used_ns = at_ns[i + 1] - at_ns[i < 2 ? 0 : i - 2]; /* of three, at most */
+        fullest_ns = used_ns > fullest_ns ? used_ns : fullest_ns;
     }
-    assert_false(mf_cpu_exceeded());
-    assert_int_equal(mf_cpu_end(scope), 0);
+    const bool exceeded = mf_cpu_exceeded();
+    const int rc = mf_cpu_end(scope);
+    check_verdict(rc, 15 * MS, 0, fullest_ns + MS);
+    assert_true(!exceeded || fullest_ns + MS > 15 * MS);
 }
 
 /* ---- what is told, and how ---- */
@@ -435,7 +495,9 @@ static void cpu_profile_has_stack(void **state)
         found = found || strstr(text, "burn_where_it_is_found+0x") == text;
         print_message("    %s\n", text);
     }
+#ifndef DEFERS_SIGNALS
     assert_true(found);
+#endif
     violation = next_violation(&profile);
     assert_true(violation.ended);
     assert_true(violation.stack_depth > 0);
@@ -484,7 +546,7 @@ static void cpu_violation_off_hot_path(void **state)
     int flag = 0;
     struct mf_cpu_task *task = task_of(
         (struct mf_cpu_task_spec){.name = "full", .budget = {.cpu_ns = 10 * US}, .flag = &flag});
-    assert_int_equal(mf_cpu_end(mf_cpu_begin(task)), 0); /* the thread is known */
+    assert_int_equal(mf_cpu_end(mf_cpu_begin(task_with("first", 0))), 0); /* it is known now */
     const int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
     assert_true(lowest >= 0);
     close(lowest);
@@ -606,7 +668,7 @@ static void a_handler_that_was_there(void **state)
         assert_int_equal(open_with(NULL), 0);
         const int found = status_now().signal;
         task = task_with("pending", 100 * US);
-        assert_int_equal(mf_cpu_end(mf_cpu_begin(task)), 0);
+        assert_true(mf_cpu_end(mf_cpu_begin(task)) >= 0);
         mf_cpu_close(cpu);
         assert_int_equal(sigaction(found, NULL, &now), 0);
         assert_true(now.sa_handler == SIG_DFL);
@@ -669,7 +731,7 @@ static void a_child_goes_on(void **state)
     int status = -1;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    assert_int_equal(mf_cpu_end(second), 0);
+    assert_true(mf_cpu_end(second) >= 0); /* a fork may take long */
     assert_int_equal(mf_cpu_end(scope), 1);
 }
 
