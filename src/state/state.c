@@ -197,7 +197,7 @@ static int open_writing(struct mf_state *state, const struct mf_state_options *o
                        state->path);
     }
     if (code == -ENOENT) {
-        code = mf_fs_mkdirs(state->env.fs, state->path, err);
+        code = mf__store_make_directory(state->env.fs, state->path, err);
     } else if (code < 0) {
         return mf_fail(err, code, "%s", absent.msg);
     }
@@ -296,7 +296,7 @@ int mf__state_create(struct mf_state *state, const struct mf_state_options *opti
         code = choose_wal_path(state, NULL, err);
     }
     if (code == 0) {
-        code = mf_fs_mkdirs(state->env.fs, state->wal_path, err);
+        code = mf__store_make_directory(state->env.fs, state->wal_path, err);
     }
     if (code == 0) {
         code = clear_remains(state, err);

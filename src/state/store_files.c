@@ -112,6 +112,34 @@ int mf__store_identity_write(const struct mf_fs *fs, const char *path,
     return code;
 }
 
+int mf__store_make_directory(const struct mf_fs *fs, const char *path, struct mf_errinfo *err)
+{
+    int code = mf_fs_mkdirs(fs, path, err);
+    char *part = code == 0 ? mf_strdup(path) : NULL;
+    if (code == 0 && part == NULL) {
+        code = mf_fail_os(err, -ENOMEM, "cannot create %.200s", path);
+    }
+    /* From the last name upwards; a directory that may not be read was not made by us. */
+    for (bool more = code == 0; more && code == 0;) {
+        struct mf_errinfo why = {0, ""};
+        code = mf_fs_sync_parent(fs, part, &why);
+        if (code == -EACCES || code == -EPERM) {
+            code = 0;
+            break;
+        }
+        if (code < 0) {
+            (void)mf_fail(err, code, "%s", why.msg);
+        }
+        char *slash = strrchr(part, '/');
+        more = slash != NULL && slash != part;
+        if (more) {
+            *slash = '\0';
+        }
+    }
+    mf_free(part);
+    return code;
+}
+
 /* "prefix" and 16 hexadecimal digits (lower case); what follows them is *ret_rest. */
 static bool parse_name(const char *name, const char *prefix, uint64_t *ret_number,
                        const char **ret_rest)

@@ -41,6 +41,10 @@ char *mf__store_path(const char *directory, const char *prefix, uint64_t number,
 /* "directory/name". */
 char *mf__store_join(const char *directory, const char *name);
 
+/* Makes the directory with those above it, all durable: also what an earlier attempt, which did not
+ * live to sync it, had made. */
+int mf__store_make_directory(const struct mf_fs *fs, const char *path, struct mf_errinfo *err);
+
 struct store_numbers {
     uint64_t *numbers; /* ascending; mf_free() */
     size_t count;
