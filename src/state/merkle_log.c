@@ -146,7 +146,9 @@ static int check_header(struct mf_file *file, const uint8_t id[MF_MERKLE_ID_LEN]
     return 0;
 }
 
-/* That the file has the nodes of the attested list. Drops what is behind them. */
+/* That the file has the nodes of the attested list. What is behind them counts for nothing, but
+ * stays until it is written again: a newer checkpoint, which could not be read just now, may attest
+ * it. */
 static int settle(struct mf_merkle_log *log, const struct mf_merkle_frontier *attested,
                   struct mf_errinfo *err)
 {
@@ -183,7 +185,7 @@ static int settle(struct mf_merkle_log *log, const struct mf_merkle_frontier *at
         }
     }
     log->frontier = *attested;
-    return info.size_bytes > end && !log->read_only ? mf_file_truncate(log->file, end, err) : 0;
+    return 0;
 }
 
 int mf__merkle_log_open(const struct mf_fs *fs, const char *path, unsigned flags,

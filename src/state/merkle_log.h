@@ -5,8 +5,8 @@
  *
  * What its owner does:
  *   - Opening: tells the frontier that a checkpoint attests (all zero: none). What the file has
- * beyond that is dropped and comes again from the write-ahead log, commit by commit, by append();
- * the owner compares the roots with those in the records.
+ * beyond that counts for nothing and comes again from the write-ahead log, commit by commit, by
+ * append(); the owner compares the roots with those in the records.
  *   - A commit: calculates on a frontier of its own what the root will be; reserve(); makes the
  * commit durable; append(), which cannot fail. Nothing here is written or synced by a commit.
  *   - Now and then, when buffered() is much: write().
