@@ -184,7 +184,7 @@ static void proofs_while_it_grows(void **state)
     mf__merkle_log_close(log);
 }
 
-static void what_is_not_attested_is_dropped(void **state)
+static void what_is_not_attested_counts_for_nothing(void **state)
 {
     (void)state;
     make(100);
@@ -194,8 +194,11 @@ static void what_is_not_attested_is_dropped(void **state)
     expect_proofs(log, 60, 10);
     assert_int_equal(mf__merkle_log_write(log, &err), 0);
     mf__merkle_log_close(log);
+    /* It is there all the same, for a newer checkpoint that could not be read just now. */
+    mf__merkle_log_close(opened(100, 0));
     log = NULL;
-    assert_int_equal(mf__merkle_log_open(fs, "nodes", 0, id, &fronts[61], &log, &err), MF_ECORRUPT);
+    assert_int_equal(mf__merkle_log_open(fs, "nodes", 0, id, &fronts[101], &log, &err),
+                     MF_ECORRUPT);
     struct mf_merkle_frontier forged = fronts[60];
     forged.peaks[3][5] ^= 1;
     assert_int_equal(mf__merkle_log_open(fs, "nodes", 0, id, &forged, &log, &err), MF_ECORRUPT);
@@ -412,7 +415,7 @@ static void proofs_from_other_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(proofs_while_it_grows),        TEST(what_is_not_attested_is_dropped),
+        TEST(proofs_while_it_grows),        TEST(what_is_not_attested_counts_for_nothing),
         TEST(readers_write_nothing),        TEST(other_files_are_refused),
         TEST(every_damaged_bit_is_noticed), TEST(a_full_disk_loses_nothing),
         TEST(every_failure_is_told),        TEST(proofs_from_other_threads),
