@@ -24,3 +24,7 @@ set_property(TEST e2e/bench_commands APPEND PROPERTY ENVIRONMENT
 mayfly_script_test(NAME bench_revision RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/bench_revision.sh" TIMEOUT 600)
 mayfly_test(NAME bench_doctor RUNG unit SOURCES unit/test_bench_doctor.c LINK mf_bench PRIVATE_OF bench)
 mayfly_script_test(NAME bench_doctor RUNG cli SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/cli/test_bench_doctor.sh")
+mayfly_test(NAME bench_flame RUNG unit SOURCES unit/test_bench_flame.c LINK mf_bench PRIVATE_OF bench)
+mayfly_fuzz(NAME bench_profile SOURCES fuzz/fuzz_bench_profile.c LINK mf_bench PRIVATE_OF bench
+  CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/bench_profile")
+mayfly_script_test(NAME bench_profile RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/bench_profile.sh" TIMEOUT 300)

@@ -42,6 +42,11 @@ void mf__allocations_read(struct bench_allocations *ret_allocations)
     *ret_allocations = (struct bench_allocations){0};
 }
 
+void mf__allocations_watch(const struct allocation_watch *watch)
+{
+    (void)watch;
+}
+
 #else
 
 #include <dlfcn.h>
@@ -54,6 +59,17 @@ static atomic_bool counting;
 static atomic_uint_fast64_t total_count;
 static atomic_uint_fast64_t total_bytes;
 static atomic_int_fast64_t total_live;
+static _Atomic(const struct allocation_watch *) watcher;
+
+void mf__allocations_watch(const struct allocation_watch *watch)
+{
+    atomic_store(&watcher, watch);
+}
+
+static const struct allocation_watch *watching(void)
+{
+    return atomic_load_explicit(&watcher, memory_order_acquire);
+}
 
 void mf__allocations_start(void)
 {
@@ -156,6 +172,10 @@ static void count_new(const struct heap *from, void *p, size_t len)
         atomic_fetch_add_explicit(&total_count, 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&total_bytes, len, memory_order_relaxed);
         atomic_fetch_add_explicit(&total_live, (int_fast64_t)from->usable(p), memory_order_relaxed);
+        const struct allocation_watch *watch = watching();
+        if (watch != NULL) {
+            watch->allocated(p, len);
+        }
     }
 }
 
@@ -163,6 +183,10 @@ static void count_gone(const struct heap *from, void *p)
 {
     if (p != NULL) {
         atomic_fetch_sub_explicit(&total_live, (int_fast64_t)from->usable(p), memory_order_relaxed);
+        const struct allocation_watch *watch = watching();
+        if (watch != NULL) {
+            watch->released(p);
+        }
     }
 }
 
@@ -192,9 +216,14 @@ static void *counted_realloc(const struct heap *to, void *old, size_t len)
         return to->resize(old, len);
     }
     const size_t before = old != NULL ? to->usable(old) : 0;
+    void *const gone = old; /* its name, when it is not there any more */
     void *p = to->resize(old, len);
     if (p != NULL || len == 0) {
         atomic_fetch_sub_explicit(&total_live, (int_fast64_t)before, memory_order_relaxed);
+        const struct allocation_watch *watch = watching();
+        if (gone != NULL && watch != NULL) {
+            watch->released(gone);
+        }
         count_new(to, p, len);
     }
     return p;

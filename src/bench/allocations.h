@@ -6,6 +6,7 @@
 #define BENCH_ALLOCATIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct bench_allocations {
@@ -20,5 +21,13 @@ bool mf__allocations_available(void);
 void mf__allocations_start(void); /* from zero */
 void mf__allocations_stop(void);
 void mf__allocations_read(struct bench_allocations *ret_allocations);
+
+/* Told of each allocation and release while it is switched on; NULL: nobody. Set it while it is
+ * switched off. */
+struct allocation_watch {
+    void (*allocated)(void *p, size_t len_bytes);
+    void (*released)(void *p);
+};
+void mf__allocations_watch(const struct allocation_watch *watch);
 
 #endif

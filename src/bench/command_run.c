@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * command_run.c -- the commands run, gate, compare, report and list. */
 #include "command_private.h"
+#include "profile.h"
 #include "relations.h"
 #include "run_json.h"
 #include "session.h"
@@ -43,6 +44,9 @@ static int measure_and_conclude(struct session *session)
     struct command *command = session->command;
     int rc = check_keeping(command);
     if (rc == 0) {
+        rc = mf__profile_check(command);
+    }
+    if (rc == 0) {
         rc = mf__command_open_signals(command);
     }
     if (rc == 0) {
@@ -54,6 +58,9 @@ static int measure_and_conclude(struct session *session)
     }
     if (rc == 0) {
         rc = mf__session_measure(session);
+    }
+    if (rc == 0) {
+        rc = mf__session_profile(session);
     }
     mf__command_close_signals(command);
     if (rc == -EINTR && session->signal != 0) { /* before anything was measured */

@@ -183,6 +183,26 @@ void mf__flame_free(struct flame *flame)
     *flame = (struct flame){0};
 }
 
+void mf__flame_write(const struct flame *flame, struct mf_buffer *out)
+{
+    uint32_t path[FLAME_DEPTH_MAX + 1];
+    for (uint32_t i = 1; i < flame->frame_count; i++) {
+        if (flame->frames[i].self == 0) {
+            continue;
+        }
+        size_t depth = 0;
+        for (uint32_t at = i; at != 0; at = flame->frames[at].parent) {
+            path[depth++] = at;
+        }
+        while (depth > 0) {
+            const struct flame_frame *frame = &flame->frames[path[--depth]];
+            mf_buffer_append(out, frame->name, frame->name_len);
+            mf_buffer_putc(out, depth > 0 ? ';' : ' ');
+        }
+        mf_buffer_printf(out, "%llu\n", (unsigned long long)flame->frames[i].self);
+    }
+}
+
 void mf__folded_name(struct mf_buffer *out, const char *name)
 {
     for (const char *p = name; *p != '\0'; p++) {

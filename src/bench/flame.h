@@ -36,6 +36,8 @@ struct flame {
  * number, more than FLAME_DEPTH_MAX frames are cut. Freed with mf__flame_free(). */
 int mf__flame_read(const char *text, size_t len, struct flame *ret_flame, struct mf_errinfo *err);
 void mf__flame_free(struct flame *flame);
+/* The same as text again: a line for each stack, none twice. */
+void mf__flame_write(const struct flame *flame, struct mf_buffer *out);
 
 /* The graph as SVG, the root above. `unit` follows the counts ("samples", "bytes"). Frames below a
  * twentieth of a percent are left out. With `alone` it is a file with its own style and script. */

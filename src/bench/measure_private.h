@@ -141,4 +141,7 @@ void mf__note_memory(struct mf_bench *bench);
 void mf__measure_fail(struct mf_bench *bench, enum bench_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Calls the benchmark's function. */
+void mf__bench_subject(const struct bench_entry *entry, struct mf_bench *bench);
+
 #endif

@@ -3,6 +3,7 @@
 #include "session.h"
 #include "environment.h"
 #include "estimate.h"
+#include "profile.h"
 #include "runner.h"
 #include "store_baseline.h"
 #include "tool.h"
@@ -430,19 +431,27 @@ int mf__session_keep(struct session *session)
     return rc;
 }
 
+static bool wants_format(const struct session *session, const char *name)
+{
+    const struct bench_value *formats =
+        mf__config_value(&session->command->config, NULL, BENCH_KEY_output_format);
+    for (size_t i = 0; i < formats->count; i++) {
+        if (strcmp(formats->texts[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The history, for the formats and styles that show it; there need not be any. */
 static int load_trend(struct session *session, struct trend *trend)
 {
     struct command *command = session->command;
-    const struct bench_config *config = &command->config;
-    const struct bench_value *formats = mf__config_value(config, NULL, BENCH_KEY_output_format);
-    const char *directory = mf__config_text(config, BENCH_KEY_results_dir);
+    const char *directory = mf__config_text(&command->config, BENCH_KEY_results_dir);
+    const char *style = mf__config_text(&command->config, BENCH_KEY_style);
     struct mf_file_info info;
-    bool wanted = strcmp(mf__config_text(config, BENCH_KEY_style), "trend") == 0;
-    for (size_t i = 0; i < formats->count; i++) {
-        wanted = wanted || strcmp(formats->texts[i], "html") == 0;
-    }
-    return wanted && mf_fs_info(NULL, directory, &info, NULL) == 0
+    return (strcmp(style, "trend") == 0 || wants_format(session, "html")) &&
+                   mf_fs_info(NULL, directory, &info, NULL) == 0
                ? mf__trend_load(directory, &session->filter, trend, &command->err)
                : 0;
 }
@@ -451,7 +460,13 @@ int mf__session_report(struct session *session)
 {
     struct command *command = session->command;
     struct trend trend = {0};
+    struct bench_profile *profiles = NULL;
+    size_t profile_count = 0;
     int rc = load_trend(session, &trend);
+    if (rc == 0 && wants_format(session, "html")) {
+        rc = mf__profiles_load(target_dir(session), &session->run, &profiles, &profile_count,
+                               &command->err);
+    }
     const struct bench_report report = {
         .run = &session->run,
         .comparisons = session->comparisons,
@@ -463,6 +478,8 @@ int mf__session_report(struct session *session)
         .threshold_fraction =
             mf__config_number(&command->config, NULL, BENCH_KEY_stored_threshold_pct) / 100,
         .trend = &trend,
+        .profiles = profiles,
+        .profile_count = profile_count,
         .colored = command->line->colored,
         .columns = command->line->columns,
     };
@@ -470,6 +487,7 @@ int mf__session_report(struct session *session)
         rc = mf__command_report(command, &report);
     }
     mf__trend_free(&trend);
+    mf__profiles_free(profiles, profile_count);
     if (rc < 0) {
         return rc;
     }
@@ -477,6 +495,11 @@ int mf__session_report(struct session *session)
         mf__command_note(command, "interrupted; what is shown is incomplete");
         return 128 + session->signal;
     }
-    return (int)mf__gate(&session->run, session->comparisons, session->comparison_count,
-                         session->checks, session->check_count, session->lenient);
+    const enum bench_exit code =
+        mf__gate(&session->run, session->comparisons, session->comparison_count, session->checks,
+                 session->check_count, session->lenient);
+    if (code == BENCH_EXIT_FAILED || session->profile_failed) {
+        return BENCH_EXIT_FAILED;
+    }
+    return session->limit_exceeded ? BENCH_EXIT_REGRESSED : (int)code;
 }

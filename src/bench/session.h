@@ -25,6 +25,8 @@ struct session {
     char *title; /* what it is compared with */
     int signal;  /* that interrupted it; 0: none */
     bool lenient;
+    bool limit_exceeded; /* of --profile callgrind */
+    bool profile_failed; /* one could not be made */
 };
 
 void mf__session_begin(struct session *session, struct command *command);
