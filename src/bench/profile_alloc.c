@@ -10,13 +10,13 @@
  */
 #include "allocations.h"
 #include "bench_profiler.h"
-#include "symbols.h"
+#include "function_names.h"
 
 #include "base/fail.h"
 #include "base/hash.h"
 #include "base/heap.h"
 #include "os/file.h"
-#include "os/sampler.h"
+#include "os/stacks.h"
 #include "os/thread.h"
 
 #include <errno.h>

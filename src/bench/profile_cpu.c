@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * profile_cpu.c -- `--profile cpu` without perf: this process samples itself (os/sampler.h). */
+ * profile_cpu.c -- `--profile cpu` without perf: this process samples itself (os/stacks.h). */
 #include "bench_profiler.h"
-#include "symbols.h"
+#include "function_names.h"
 
 #include "base/fail.h"
 #include "base/heap.h"
-#include "os/sampler.h"
+#include "os/stacks.h"
 
 #include <stdio.h>
 

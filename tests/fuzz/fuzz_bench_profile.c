@@ -3,7 +3,7 @@
  * The first byte chooses. */
 #include "flame.h"
 #include "profile.h"
-#include "symbols.h"
+#include "function_names.h"
 
 #include "base/heap.h"
 

@@ -4,10 +4,10 @@
 #include "cmocka_all.h"
 #include "flame.h"
 #include "profile.h"
-#include "symbols.h"
+#include "function_names.h"
 
 #include "base/heap.h"
-#include "os/sampler.h"
+#include "os/stacks.h"
 
 #include <stdio.h>
 #include <string.h>

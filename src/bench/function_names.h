@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * symbols.h -- the names of functions at addresses of this process, from the symbol tables of the
- * program and its libraries (.symtab, else .dynsym). Everything in the files is checked.
+ * function_names.h -- the names of functions at addresses of this process, from the symbol tables
+ * of the program and its libraries (.symtab, else .dynsym). Everything in the files is checked.
  */
-#ifndef BENCH_SYMBOLS_H
-#define BENCH_SYMBOLS_H
+#ifndef BENCH_FUNCTION_NAMES_H
+#define BENCH_FUNCTION_NAMES_H
 
 #include <mayfly/error.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * symbols.c -- see symbols.h; ELF-64 specification, dl_iterate_phdr(3). */
-#include "symbols.h"
+ * function_names.c -- see function_names.h; ELF-64 specification, dl_iterate_phdr(3). */
+#include "function_names.h"
 
 #include "base/fail.h"
 #include "base/heap.h"

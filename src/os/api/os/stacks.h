@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sampler.h -- call stacks of this process: of the caller, or of whatever runs, by a timer.
+ * stacks.h -- call stacks of this process: of the caller, or of whatever runs, by a timer.
  *
  * Stacks are found by the unwinder of the compiler's library from the tables (.eh_frame) that every
  * program for x86-64 has; frame pointers are not needed. Since glibc 2.35 it finds the tables
  * without a lock, so that it may run inside a signal handler.
  */
-#ifndef OS_SAMPLER_H
-#define OS_SAMPLER_H
+#ifndef OS_STACKS_H
+#define OS_STACKS_H
 
 #include <mayfly/error.h>
 #include <stddef.h>
