@@ -87,7 +87,7 @@ static void take(int number, siginfo_t *info, void *context)
     (void)info;
     const int error = errno;
     const size_t index = atomic_fetch_add_explicit(&sampler.taken, 1, memory_order_relaxed);
-    if (index < stacks.capacity) {
+    if (index < sampler.capacity) {
         struct stack *stack = &sampler.stacks[index];
         struct walk walk = {
             .addresses = stack->addresses,
@@ -115,7 +115,7 @@ int mf_sampler_open(size_t samples_max, struct mf_errinfo *err)
     if (sampler.stacks == NULL) {
         return mf_fail_os(err, -ENOMEM, "cannot keep %zu stacks", samples_max);
     }
-    stacks.capacity = samples_max;
+    sampler.capacity = samples_max;
     atomic_store(&sampler.taken, 0);
     (void)mf_stack_capture(primer, 1, 0); /* what the unwinder does only once, it does here */
     const struct sigaction action = {
@@ -151,10 +151,10 @@ void mf_sampler_stop(void)
     (void)set_timer(0);
 }
 
-size_t mf_stacks.count(void)
+size_t mf_sampler_count(void)
 {
     const size_t taken = atomic_load(&sampler.taken);
-    return taken < stacks.capacity ? taken : sampler.capacity;
+    return taken < sampler.capacity ? taken : sampler.capacity;
 }
 
 size_t mf_sampler_stack(size_t index, const uintptr_t **ret_addresses)
@@ -165,10 +165,10 @@ size_t mf_sampler_stack(size_t index, const uintptr_t **ret_addresses)
 
 uint64_t mf_sampler_lost(void)
 {
-    return atomic_load(&sampler.taken) - mf_stacks.count();
+    return atomic_load(&sampler.taken) - mf_sampler_count();
 }
 
-void mf_stacks.close(void)
+void mf_sampler_close(void)
 {
     if (sampler.stacks == NULL) {
         return;
@@ -178,5 +178,5 @@ void mf_stacks.close(void)
     (void)sigaction(SIGPROF, &sampler.before, NULL);
     mf_free(sampler.stacks);
     sampler.stacks = NULL;
-    stacks.capacity = 0;
+    sampler.capacity = 0;
 }
