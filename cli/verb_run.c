@@ -221,7 +221,8 @@ static const char **all_of(const struct cli_context *cli, const char *option)
 }
 
 static int record(struct cli_context *cli, const char *home, const char *const *tags,
-                  const char *const *keep_env, struct mf_flight_info **ret_info)
+                  const char *const *keep_env, const char *const *cpu_budgets,
+                  struct mf_flight_info **ret_info)
 {
     static const enum mf_flight_rung rungs[] = {MF_RUNG_FULL, MF_RUNG_FULL, MF_RUNG_EVENTS,
                                                 MF_RUNG_CGROUP, MF_RUNG_PROC};
@@ -230,6 +231,7 @@ static int record(struct cli_context *cli, const char *home, const char *const *
     options.name = cli_string(cli, "name");
     options.tags = tags;
     options.keep_env = keep_env;
+    options.cpu_budgets = cpu_budgets;
     options.command = (const char *const *)cli->command;
     options.interval_ns = cli_int(cli, "interval");
     options.timeout_ns = cli_int(cli, "timeout");
@@ -258,10 +260,12 @@ static int run(struct cli_context *cli)
     struct mf_flight_info *info = NULL;
     const char **tags = all_of(cli, "tag");
     const char **keep_env = all_of(cli, "keep-env");
-    int ret = tags == NULL || keep_env == NULL ? mf_fail(&cli->err, -ENOMEM, "out of memory")
-                                               : mf_flight_home(NULL, &home, &cli->err);
+    const char **cpu_budgets = all_of(cli, "cpu-budget");
+    int ret = tags == NULL || keep_env == NULL || cpu_budgets == NULL
+                  ? mf_fail(&cli->err, -ENOMEM, "out of memory")
+                  : mf_flight_home(NULL, &home, &cli->err);
     if (ret == 0) {
-        ret = record(cli, home, tags, keep_env, &info);
+        ret = record(cli, home, tags, keep_env, cpu_budgets, &info);
     }
     if (ret < 0) {
         cli_note("%s", cli->err.msg);
@@ -277,6 +281,7 @@ static int run(struct cli_context *cli)
     mf_flight_info_free(info);
     mf_free(tags);
     mf_free(keep_env);
+    mf_free(cpu_budgets);
     mf_free(home);
     return ret;
 }
@@ -317,6 +322,12 @@ static const struct cli_option options[] = {
      .min = 1000000,
      .max = 86400000000000,
      .help = "With --timeout: from SIGTERM to SIGKILL"},
+    {.name = "cpu-budget",
+     .kind = CLI_STRING,
+     .repeatable = true,
+     .metavar = "TIME/TIME[,...]",
+     .help = "Watch that no thread uses more CPU time than this within this time: 50ms/100ms"
+             "[,thread=PATTERN][,of=each|all][,action=mark|stop|kill]"},
     {.name = "memory-max",
      .kind = CLI_SIZE,
      .metavar = "SIZE",
@@ -384,6 +395,9 @@ static const struct cli_example examples[] = {
     {.command = "mayfly run --name nightly --tag branch=main --timeout 30m -- ./test.sh",
      .help = "A named flight with a tag and a limit"},
     {.command = "mayfly run --memory-max 512M -- ./agent", .help = "With a limit of memory"},
+    {.command =
+         "mayfly run --cpu-budget 50ms/100ms,thread=ui* --cpu-budget 5s/10s,action=stop -- ./app",
+     .help = "With budgets for its threads"},
     {.command = NULL},
 };
 
@@ -397,7 +411,8 @@ const struct cli_verb verb_run = {
         "events are kept; at the end the flight is sealed (`mayfly verify`) and a short summary "
         "goes to standard error.\n\n"
         "The exit code is the command's; a command that a signal ended ends mayfly by the same "
-        "signal. 124: the timeout; 125: mayfly itself failed and nothing was started; 126: the "
+        "signal. 123: a CPU budget was exceeded that ends the command; 124: the timeout; 125: "
+        "mayfly itself failed and nothing was started; 126: the "
         "command cannot be executed; 127: it was not found.\n\n"
         "The command finds in its environment TRACEPARENT, MAYFLY_FLIGHT (the directory of the "
         "flight) and MAYFLY_EVENT_FD: on that descriptor it may write events of its own, one JSON "

@@ -6,3 +6,4 @@ mayfly_test(NAME cpu_outside RUNG unit SOURCES unit/test_cpu_outside.c LINK mf_c
 if(TARGET test_unit_cpu_outside)
   add_dependencies(test_unit_cpu_outside burner)
 endif()
+mayfly_script_test(NAME run_threads RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/run_threads.sh")

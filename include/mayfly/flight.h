@@ -48,6 +48,7 @@ enum mf_flight_outcome {
     MF_OUTCOME_NOT_FOUND,      /* no such command (127) */
     MF_OUTCOME_NOT_EXECUTABLE, /* found, but it could not be executed (126) */
     MF_OUTCOME_RECORDER_LOST,  /* the recorder was killed; how the command ended is not known */
+    MF_OUTCOME_CPU_BUDGET,     /* mayfly ended it: --cpu-budget with action=stop or kill (123) */
     MF_OUTCOMES
 };
 
@@ -152,7 +153,7 @@ struct mf_flight_info {
     /* From here on valid unless the flight is running or dead (then: zero, NULL, NONE). */
     int64_t duration_ns; /* running: up to now; dead: -1 */
     enum mf_flight_outcome outcome;
-    int exit_code; /* what `mayfly run` returned: the command's, 128 + signal, 124, 125, 126, 127 */
+    int exit_code; /* what `mayfly run` returned: the command's, 128 + signal, 123 .. 127 */
     int signal;    /* 0 when none */
     bool core_dumped;
     bool success;             /* outcome EXITED with 0 */
@@ -390,7 +391,9 @@ struct mf_flight_options {
     enum mf_leftover leftover;    /* what becomes of processes that outlive the command */
     bool merge_streams;           /* both through one pipe: their order is kept, not their names */
     bool no_seal;                 /* leave it without a seal */
-    uint64_t reserved[8];         /* zero */
+    const char *const *cpu_budgets; /* "50ms/100ms,thread=...": see docs/run.md; NULL-terminated,
+                                       may be NULL; at most 16 */
+    uint64_t reserved[7];           /* zero */
 };
 #define MF_FLIGHT_OPTIONS_INIT                                                                     \
     {                                                                                              \

@@ -119,7 +119,7 @@ void mf_watch_free(struct mf_watch *watch)
         return;
     }
     while (watch->first != NULL) {
-        mf_watch_remove(watch, watch->first->pid, 0);
+        mf_watch_remove(watch, watch->first->pid, watch->first->tag, 0);
     }
     mf_free(watch);
 }
@@ -240,10 +240,11 @@ bool mf_watch_has(const struct mf_watch *watch, int32_t pid)
 
 void mf_watch_add(struct mf_watch *watch, int32_t pid, uint64_t tag, bool from_start)
 {
-    if (find_process(watch, pid) != NULL) {
-        mf_watch_remove(watch, pid, 0); /* the number is used again */
+    struct watch_process *process = find_process(watch, pid);
+    if (process != NULL) {
+        mf_watch_remove(watch, pid, process->tag, 0); /* the number is used again */
     }
-    struct watch_process *process = mf_calloc(1, sizeof *process);
+    process = mf_calloc(1, sizeof *process);
     if (process == NULL) {
         return; /* what it uses will be unattributed */
     }
@@ -260,19 +261,26 @@ void mf_watch_add(struct mf_watch *watch, int32_t pid, uint64_t tag, bool from_s
     process->previous = watch->last;
     *(watch->last != NULL ? &watch->last->next : &watch->first) = process;
     watch->last = process;
-    uint64_t clock_ns = 0;
-    const bool keep = watch->held * 4 < watch->spec.descriptors_max;
-    if (mf_proc_open(pid, keep, &process->handle) < 0) {
-        process->gone = true;
-        return;
-    }
-    watch->held += 2;
-    if (!from_start && mf_proc_read_cpu(process->handle, &clock_ns) == 0) {
-        process->clock_ns = process->clock_base_ns = clock_ns;
+    if (!from_start && mf__watch_open(watch, process)) {
+        uint64_t clock_ns = 0;
         process->adopting = true;
-        mf_watch_last_look(watch, pid);
+        if (mf_proc_read_cpu(process->handle, &clock_ns) == 0) {
+            process->clock_ns = process->clock_base_ns = clock_ns;
+            mf_watch_last_look(watch, pid);
+        }
         process->adopting = false;
     }
+}
+
+/* When it is looked at first: many are gone by then. */
+bool mf__watch_open(struct mf_watch *watch, struct watch_process *process)
+{
+    const bool keep = watch->held * 4 < watch->spec.descriptors_max;
+    if (process->handle == NULL && !process->gone) {
+        process->gone = mf_proc_open(process->pid, keep, &process->handle) < 0;
+        watch->held += process->gone ? 0 : 2;
+    }
+    return !process->gone;
 }
 
 /* All that ended without a word of their threads: what the process used is that of its only one. */
@@ -301,10 +309,10 @@ static void unlink_process(struct mf_watch *watch, struct watch_process *process
     *(process->next != NULL ? &process->next->previous : &watch->last) = process->previous;
 }
 
-void mf_watch_remove(struct mf_watch *watch, int32_t pid, uint64_t cpu_ns)
+void mf_watch_remove(struct mf_watch *watch, int32_t pid, uint64_t tag, uint64_t cpu_ns)
 {
     struct watch_process *process = find_process(watch, pid);
-    if (process == NULL) {
+    if (process == NULL || process->tag != tag) {
         return;
     }
     const uint64_t clock_ns = process->clock_ns - process->clock_base_ns;

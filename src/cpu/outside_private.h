@@ -70,7 +70,7 @@ struct watch_process {
     bool changed;           /* whatever its clock says, its threads have to be looked at */
     bool zombie_leader;     /* which stays in the list of threads until the last has ended */
     bool leader_ended;      /* a thread that stands at its pid is another one */
-    struct mf_proc *handle; /* NULL: it was gone already */
+    struct mf_proc *handle; /* NULL: not looked at yet, or gone already */
     struct watch_thread *threads;
     uint32_t alive; /* of these, not gone */
     uint64_t threads_total;
@@ -132,6 +132,8 @@ struct watch_thread *mf__watch_find_thread(struct mf_watch *watch, int32_t tid);
 struct watch_thread *mf__watch_thread_new(struct mf_watch *watch, struct watch_process *process,
                                           int32_t tid, int64_t born_ns);
 void mf__watch_mark_gone(struct watch_thread *thread);
+/* False when it is gone. */
+bool mf__watch_open(struct mf_watch *watch, struct watch_process *process);
 /* Ends it, with what was known at last, and frees it. */
 void mf__watch_thread_end(struct mf_watch *watch, struct watch_thread *thread);
 /* Gives it a name, and the budgets that go by it. */

@@ -193,7 +193,7 @@ bool mf__watch_read_clock(struct mf_watch *watch, struct watch_process *process)
 {
     uint64_t clock_ns = 0;
     const int64_t from_ns = now_ns();
-    if (process->handle == NULL || mf_proc_read_cpu(process->handle, &clock_ns) < 0) {
+    if (!mf__watch_open(watch, process) || mf_proc_read_cpu(process->handle, &clock_ns) < 0) {
         process->gone = true;
         return false;
     }

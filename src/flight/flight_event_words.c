@@ -71,6 +71,35 @@ static void oom_words(struct mf_buffer *out, struct mf_json_node root)
     }
 }
 
+/* "thread worker-3 (tid 12) of python3 (pid 10) used 61 ms of CPU time within 98 ms, 11 ms over the
+ * budget 50ms/100ms" */
+static void budget_words(struct mf_buffer *out, struct mf_json_node root,
+                         const struct mf_flight_processes *processes)
+{
+    const char *thread = get_text(root, "thread");
+    const char *budget = get_text(root, "budget");
+    const int64_t process = get_int(root, "proc", 0);
+    bool together = false;
+    (void)mf_json_get_bool_or(root, "together", false, &together, NULL);
+    if (together) {
+        mf_buffer_puts(out, "all threads together");
+    } else {
+        mf_buffer_printf(out, "thread %s (tid %lld)", thread != NULL ? thread : "?",
+                         (long long)get_int(root, "tid", 0));
+        if (process > 0) {
+            mf_buffer_puts(out, " of ");
+            put_process(out, processes, (uint64_t)process);
+        }
+    }
+    mf_buffer_puts(out, " used ");
+    put_duration(out, get_int(root, "cpu_ns", 0));
+    mf_buffer_puts(out, " of CPU time within ");
+    put_duration(out, get_int(root, "wall_ns", 0));
+    mf_buffer_puts(out, ", ");
+    put_duration(out, get_int(root, "excess_ns", 0));
+    mf_buffer_printf(out, " over the budget %s", budget != NULL ? budget : "");
+}
+
 /* The processes in `states`: [[proc, state, wait channel], ...]. */
 static void hang_words(struct mf_buffer *out, struct mf_json_node root,
                        const struct mf_flight_processes *processes)
@@ -222,6 +251,16 @@ enum mf_event_level mf__event_words(struct mf_buffer *out, const char *kind,
         mf_buffer_puts(out, "the command did not end by itself and was killed after ");
         put_duration(out, get_int(root, "after_ns", 0));
         level = MF_LEVEL_ERROR;
+    } else if (strcmp(kind, "cpu.budget") == 0) {
+        budget_words(out, root, processes);
+        level = MF_LEVEL_ERROR;
+    } else if (strcmp(kind, "cpu.budget.end") == 0) {
+        mf_buffer_puts(out, "the CPU budget is kept again, after ");
+        put_duration(out, get_int(root, "cpu_ns", 0));
+        mf_buffer_puts(out, " of CPU time in ");
+        put_duration(out, get_int(root, "lasted_ns", 0));
+    } else if (strcmp(kind, "threads") == 0) {
+        mf_buffer_puts(out, "CPU time by thread name");
     } else if (strcmp(kind, "oom") == 0) {
         oom_words(out, root);
         level = MF_LEVEL_ERROR;

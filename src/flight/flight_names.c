@@ -23,6 +23,7 @@ static const char *const outcomes[MF_OUTCOMES] = {
     [MF_OUTCOME_NOT_FOUND] = "not found",
     [MF_OUTCOME_NOT_EXECUTABLE] = "not executable",
     [MF_OUTCOME_RECORDER_LOST] = "recorder lost",
+    [MF_OUTCOME_CPU_BUDGET] = "cpu budget exceeded",
 };
 
 static const char *const rungs[MF_RUNGS] = {

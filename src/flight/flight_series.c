@@ -113,15 +113,21 @@ int mf__series_open(const char *path, int64_t interval_ns, const struct mf_env *
     if (series == NULL) {
         return mf_fail(err, -ENOMEM, "no memory for the time series");
     }
-    struct mf_metrics_schema schemas[2] = {
+    struct mf_metrics_schema schemas[3] = {
         {.name = "names", .selector = "{name!=\"\"}", .series_max = 2 * (MF_NAMES_SHOWN + 1)},
-        {.name = "tree", .series_max = TREE_SERIES + 2 * MF_STREAMS},
+        {.name = "threads",
+         .selector = "{thread!=\"\"}",
+         .series_max = MF_THREAD_SERIES_MAX,
+         .histograms_max = 1,
+         .histogram_bytes = 512},
+        {.name = "tree", .series_max = TREE_SERIES + 2 * MF_STREAMS + MF_THREAD_TREE_SERIES},
     };
     set_tiers(&schemas[0], interval_ns, 600);
-    set_tiers(&schemas[1], interval_ns, 1200);
+    set_tiers(&schemas[1], interval_ns, 300);
+    set_tiers(&schemas[2], interval_ns, 1200);
     struct mf_metrics_options options = MF_METRICS_OPTIONS_INIT;
     options.writers_max = 1;
-    const int ret = mf_metrics_open(path, schemas, 2, &options, env, &series->store, err);
+    const int ret = mf_metrics_open(path, schemas, 3, &options, env, &series->store, err);
     if (ret < 0) {
         mf_free(series);
         return ret;
@@ -141,8 +147,8 @@ static void note(struct mf_flight_series *series, int ret)
 
 /* Records one value; the series is made when its first value comes, so that what a rung cannot see
  * is absent and not zero. */
-static void put(struct mf_flight_series *series, mf_series *handle,
-                const struct mf_series_spec *spec, double value, int64_t wall_ns)
+void mf__series_put(struct mf_flight_series *series, mf_series *handle,
+                    const struct mf_series_spec *spec, double value, int64_t wall_ns)
 {
     if (*handle == 0) {
         const int ret = mf_metrics_register(series->store, spec, handle, NULL);
@@ -224,8 +230,8 @@ static void put_name(struct mf_flight_series *series, struct mf_name_total *name
         .unit = "bytes",
         .help = "Sum of resident sizes of the processes of one command name",
     };
-    put(series, &name->cpu_series, &cpu, cpu_s, wall_ns);
-    put(series, &name->memory_series, &memory, rss_bytes, wall_ns);
+    mf__series_put(series, &name->cpu_series, &cpu, cpu_s, wall_ns);
+    mf__series_put(series, &name->memory_series, &memory, rss_bytes, wall_ns);
 }
 
 static double seconds(uint64_t ns)
@@ -278,10 +284,12 @@ static void record_output(struct mf_flight_series *series, const struct mf_tree_
             .unit = "bytes",
             .help = "Output of the command",
         };
-        put(series, &series->output_bytes[i], &spec, (double)figures->output[i].bytes, wall_ns);
+        mf__series_put(series, &series->output_bytes[i], &spec, (double)figures->output[i].bytes,
+                       wall_ns);
         spec.name = "flight_output_lines_total";
         spec.unit = NULL;
-        put(series, &series->output_lines[i], &spec, (double)figures->output[i].lines, wall_ns);
+        mf__series_put(series, &series->output_lines[i], &spec, (double)figures->output[i].lines,
+                       wall_ns);
     }
 }
 
@@ -309,7 +317,8 @@ void mf__series_record(struct mf_flight_series *series, const struct mf_tree_fig
         spec.labels = &one->label;
         spec.label_count = one->label.name != NULL ? 1 : 0;
         const bool is_time = one->spec.unit != NULL && strcmp(one->spec.unit, "seconds") == 0;
-        put(series, &series->tree[i], &spec, is_time ? seconds(value) : (double)value, wall_ns);
+        mf__series_put(series, &series->tree[i], &spec, is_time ? seconds(value) : (double)value,
+                       wall_ns);
     }
     record_output(series, figures, wall_ns);
     record_names(series, wall_ns);

@@ -41,6 +41,10 @@ struct mf_name_total {
 #define MF_NAMES_MAX   512 /* known at all; the rest is "(other)" */
 #define MF_NAMES_SHOWN 11  /* with series of their own, beside "(other)" */
 
+#define MF_THREAD_NAMES_SHOWN 9 /* of threads, beside "(other)" and "(unattributed)" */
+#define MF_THREAD_SERIES_MAX  (2 * (MF_THREAD_NAMES_SHOWN + 2) + 1)
+#define MF_THREAD_TREE_SERIES 2 /* without a name */
+
 struct mf_flight_series;
 
 int mf__series_open(const char *path, int64_t interval_ns, const struct mf_env *env,
@@ -52,6 +56,10 @@ struct mf_name_total *mf__series_name(struct mf_flight_series *series, const cha
 void mf__series_clear_sizes(struct mf_flight_series *series);
 void mf__series_record(struct mf_flight_series *series, const struct mf_tree_figures *figures,
                        int64_t wall_ns);
+/* One value of a series of the caller's, which is registered with its first value. Its type is that
+ * of the spec: of a counter the total is given, of a histogram one observation. */
+void mf__series_put(struct mf_flight_series *series, mf_series *handle,
+                    const struct mf_series_spec *spec, double value, int64_t wall_ns);
 /* 0, or the first failure of recording. */
 int mf__series_failure(const struct mf_flight_series *series);
 /* With `path` not NULL the store there is compressed after that. */

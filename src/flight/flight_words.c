@@ -47,6 +47,9 @@ void mf_words_outcome(struct mf_buffer *out, const struct mf_flight_info *info)
     case MF_OUTCOME_TIMEOUT:
         mf_buffer_puts(out, "stopped at its time limit");
         break;
+    case MF_OUTCOME_CPU_BUDGET:
+        mf_buffer_puts(out, "stopped for exceeding its CPU budget");
+        break;
     case MF_OUTCOME_NOT_FOUND:
         mf_buffer_puts(out, "command not found");
         break;

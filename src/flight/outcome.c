@@ -198,6 +198,25 @@ static void judge_timeout(const struct mf_ending *ending, struct mf_verdict *ver
     verdict->signal = 0;
 }
 
+static void judge_cpu_budget(const struct mf_ending *ending, struct mf_verdict *verdict)
+{
+    char grace[MF_UNITS_LEN];
+    verdict->outcome = MF_OUTCOME_CPU_BUDGET;
+    mf_buffer_printf(&verdict->reason, "cpu budget exceeded: %s", ending->cpu_budget);
+    if (ending->cpu_budget_killed) {
+        mf_buffer_puts(&verdict->reason, "; ended by SIGKILL");
+    } else if (ending->kill_after_ns > 0) {
+        mf_buffer_printf(&verdict->reason, "; ended by SIGKILL, for it outlived SIGTERM by %s",
+                         mf_format_duration(grace, ending->kill_after_ns));
+    } else if (verdict->signal == 0) {
+        mf_buffer_printf(&verdict->reason, "; it ended with exit code %d", verdict->exit_code);
+    } else {
+        mf_buffer_printf(&verdict->reason, "; ended by %s", mf_signal_name(verdict->signal));
+    }
+    verdict->exit_code = 123;
+    verdict->signal = 0;
+}
+
 void mf__ending_judge(const struct mf_ending *ending, struct mf_verdict *ret_verdict)
 {
     struct mf_verdict verdict = {.outcome = MF_OUTCOME_NONE};
@@ -216,6 +235,8 @@ void mf__ending_judge(const struct mf_ending *ending, struct mf_verdict *ret_ver
     }
     if (ending->timeout_ns > 0) {
         judge_timeout(ending, &verdict);
+    } else if (ending->cpu_budget != NULL) {
+        judge_cpu_budget(ending, &verdict);
     } else if (out_of_memory && verdict.exit_code != 0) {
         verdict.outcome = MF_OUTCOME_OOM;
         if (verdict.signal == 9) {

@@ -16,11 +16,13 @@ struct mf_ending {
     const char *command; /* argv[0] */
     int exec_error;      /* an errno: it could not be started */
     bool status_known;
-    int status;            /* as from wait(2) */
-    int64_t timeout_ns;    /* it was ended for time after this long; 0: not */
-    int64_t kill_after_ns; /* and SIGKILL had to follow after that; 0: not */
-    int forwarded_signal;  /* the last signal that was passed on to it, or that its terminal sent it
-                            */
+    int status;             /* as from wait(2) */
+    int64_t timeout_ns;     /* it was ended for time after this long; 0: not */
+    int64_t kill_after_ns;  /* and SIGKILL had to follow after that; 0: not */
+    const char *cpu_budget; /* it was ended for exceeding this, in words; NULL: not */
+    bool cpu_budget_killed; /* by SIGKILL at once */
+    int forwarded_signal; /* the last signal that was passed on to it, or that its terminal sent it
+                           */
     int32_t forwarded_from; /* pid of its sender; 0: the terminal */
 
     uint64_t cgroup_oom_kills;   /* counted in the flight's own cgroup */

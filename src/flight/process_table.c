@@ -310,6 +310,7 @@ static struct mf_process *add_process(struct mf_process_table *table, int32_t pi
     totals->alive_peak = totals->alive > totals->alive_peak ? totals->alive : totals->alive_peak;
     totals->threads_peak =
         totals->threads > totals->threads_peak ? totals->threads : totals->threads_peak;
+    table->spec.on_start(table->spec.context, process);
     if (!is_detailed(process)) {
         totals->undetailed++;
         return process;
@@ -529,6 +530,7 @@ static void close_process(struct mf_process_table *table, struct mf_process *pro
     if (is_detailed(process)) {
         write_exit(table, process, figures);
     }
+    table->spec.on_close(table->spec.context, process, cpu_ns);
     mf_free(process);
 }
 
@@ -752,6 +754,7 @@ static bool take_record(struct mf_process_table *table, const struct mf_task_rec
         process->exact.rss_peak_bytes = record->rss_peak_bytes;
     }
     process->records++;
+    table->spec.on_record(table->spec.context, record);
     if (record->tid == process->pid) {
         process->last_name = true;
         if (strcmp(process->comm, record->comm) != 0) {

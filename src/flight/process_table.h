@@ -99,6 +99,11 @@ struct mf_process_table_spec {
     int32_t recorder_pid;
     bool with_events;  /* starts and ends come from the connector */
     bool with_records; /* exact totals come from exit records */
+    /* Told of each process's start; of its end for good, with the CPU time that is known then. */
+    void (*on_start)(void *context, const struct mf_process *process);
+    void (*on_close)(void *context, const struct mf_process *process, uint64_t cpu_ns);
+    /* Told of each exit record of a thread of ours. */
+    void (*on_record)(void *context, const struct mf_task_record *record);
     /* Told of each process's end, when its records have come, and of a change of name. */
     void (*on_end)(void *context, struct mf_process *process);
     void (*on_rename)(void *context, struct mf_process *process);

@@ -80,6 +80,10 @@ static int check_options(const struct mf_flight_options *given, struct mf_flight
     if (options->interval_ns < 10 * MF_NS_PER_MS || options->interval_ns > 60 * MF_NS_PER_SECOND) {
         return mf_fail(err, MF_EVALUE, "the sampling interval must be from 10 ms to 60 s");
     }
+    const int budgets = mf__threads_check_budgets(options->cpu_budgets, err);
+    if (budgets < 0) {
+        return budgets;
+    }
     if (options->timeout_ns < 0 || options->kill_after_ns < 0 || options->grace_ns < 0 ||
         options->seal_wait_ns < 0 || options->rung_max < MF_RUNG_PROC ||
         options->rung_max > MF_RUNG_FULL || options->leftover > MF_LEFTOVER_KILL) {
@@ -189,7 +193,11 @@ static void describe_ending(struct mf_recorder *recorder, struct mf_ending *endi
         .exec_error = recorder->exec_error,
         .status_known = recorder->status_known,
         .status = recorder->status,
-        .timeout_ns = recorder->term_ns >= 0 ? recorder->options.timeout_ns : 0,
+        .timeout_ns = recorder->term_ns >= 0 && !recorder->ended_for_budget
+                          ? recorder->options.timeout_ns
+                          : 0,
+        .cpu_budget = recorder->ended_for_budget ? mf__threads_why(recorder->threads) : NULL,
+        .cpu_budget_killed = recorder->kill_ns == recorder->term_ns,
         .kill_after_ns = recorder->kill_followed ? recorder->options.kill_after_ns : 0,
         .forwarded_signal = recorder->forwarded_signal,
         .forwarded_from = recorder->forwarded_from,
@@ -405,6 +413,7 @@ static int finish(struct mf_recorder *recorder, struct mf_errinfo *err)
         mf__processes_settle(recorder->processes);
     }
     mf__sample(&recorder->sampler, t_ns, true);
+    mf__threads_finish(recorder->threads, t_ns);
     mf__recorder_look_for_oom(recorder);
     mf__recorder_check_limit(recorder);
     mf__user_events_finish(recorder->user, t_ns);
@@ -445,6 +454,7 @@ static void close_all(struct mf_recorder *recorder)
     mf__events_close(&recorder->events);
     mf__series_close(recorder->series, NULL, NULL);
     mf__processes_free(recorder->processes);
+    mf__threads_free(recorder->threads);
     mf_procevents_close(recorder->connector);
     mf_taskstats_close(recorder->taskstats);
     mf_kernellog_close(&recorder->kernel_log);

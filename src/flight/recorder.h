@@ -16,6 +16,7 @@
 #include "pump.h"
 #include "sampler.h"
 #include "flight_series.h"
+#include "flight_threads.h"
 #include "trace_context.h"
 #include "user_events.h"
 
@@ -66,6 +67,7 @@ struct mf_recorder {
     struct mf_flight_series *series;
     struct mf_process_table *processes;
     struct mf_sampler sampler;
+    struct mf_flight_threads *threads;
     struct mf_user_events *user;
     struct mf_flight_sync sync;
 
@@ -95,6 +97,7 @@ struct mf_recorder {
     struct mf_usage reaped;   /* sums over all that was reaped */
     int64_t term_ns, kill_ns; /* when SIGTERM and SIGKILL were sent for time; -1 */
     bool kill_followed;
+    bool ended_for_budget; /* these were for a CPU budget */
     int forwarded_signal;
     int32_t forwarded_from;
     int64_t forwarded_ns;
@@ -133,6 +136,8 @@ bool mf__recorder_told_to_end(struct mf_recorder *recorder);
 /* Reads what the kernel has sent; for the loop and for the end. */
 bool mf__recorder_drain(struct mf_recorder *recorder); /* true when some were of the flight */
 void mf__recorder_reap(struct mf_recorder *recorder);
+/* A budget was exceeded that ends the command: SIGTERM to all, or SIGKILL at once. */
+void mf__recorder_end_for_budget(struct mf_recorder *recorder, bool kill);
 void mf__recorder_look_for_oom(struct mf_recorder *recorder);
 void mf__recorder_check_limit(struct mf_recorder *recorder); /* of the output */
 /* recorder_seal.c: syncs and seals what is closed now; the answer goes into the info. */

@@ -51,7 +51,11 @@ bool mf__recorder_drain(struct mf_recorder *recorder)
     bool ours = false;
     for (int ret; (ret = mf_procevents_next(recorder->connector, &event)) != 0;) {
         if (ret == 1) {
-            ours = mf__processes_event(recorder->processes, &event) || ours;
+            const bool one = mf__processes_event(recorder->processes, &event);
+            if (one) {
+                mf__threads_event(recorder->threads, &event);
+            }
+            ours = one || ours;
         } else if (ret == -ENOBUFS) {
             lost(recorder, "process events");
             look_around = true;
@@ -154,6 +158,7 @@ void mf__recorder_reap(struct mf_recorder *recorder)
     for (int32_t pid; (pid = mf_reap_peek()) > 0;) {
         /* Dead, but not reaped: /proc still has its last figures. */
         struct mf_process *process = mf__processes_find(recorder->processes, pid);
+        mf__threads_last_look(recorder->threads, pid);
         if (process != NULL && recorder->taskstats == NULL) {
             mf__sampler_look(&recorder->sampler, process, now_ns(recorder));
         }
@@ -274,6 +279,20 @@ static void check_timeout(struct mf_recorder *recorder, int64_t t_ns)
         mf__sampler_scan(&recorder->sampler, t_ns);
         signal_tree(recorder, SIGKILL);
     }
+}
+
+void mf__recorder_end_for_budget(struct mf_recorder *recorder, bool kill)
+{
+    if (recorder->ended || recorder->term_ns >= 0) {
+        return;
+    }
+    recorder->term_ns = now_ns(recorder);
+    recorder->ended_for_budget = true;
+    if (kill) {
+        recorder->kill_ns = recorder->term_ns;
+    }
+    mf__sampler_scan(&recorder->sampler, recorder->term_ns);
+    signal_tree(recorder, kill ? SIGKILL : SIGTERM);
 }
 
 static void write_states(struct mf_recorder *recorder)
@@ -428,6 +447,7 @@ static void tick(struct mf_recorder *recorder, int64_t t_ns)
     recorder->continued = false;
     (void)mf__recorder_drain(recorder);
     mf__sample(&recorder->sampler, t_ns, false);
+    mf__threads_sample(recorder->threads, t_ns);
     mf__processes_settle(recorder->processes);
     mf__recorder_look_for_oom(recorder);
     check_hang(recorder, t_ns);
@@ -475,6 +495,8 @@ static int64_t time_to_wait(const struct mf_recorder *recorder, int64_t t_ns)
         recorder->options.timeout_ns < until_ns) {
         until_ns = recorder->options.timeout_ns;
     }
+    const int64_t due_ns = mf__threads_due_ns(recorder->threads);
+    until_ns = due_ns < until_ns ? due_ns : until_ns;
     if (recorder->connector != NULL && recorder->netlink_resume_ns > t_ns &&
         recorder->netlink_resume_ns < until_ns) {
         until_ns = recorder->netlink_resume_ns;
@@ -530,6 +552,8 @@ void mf__recorder_loop(struct mf_recorder *recorder)
         check_timeout(recorder, t_ns);
         if (t_ns >= recorder->next_tick_ns) {
             tick(recorder, t_ns);
+        } else if (t_ns >= mf__threads_due_ns(recorder->threads)) {
+            mf__threads_check(recorder->threads);
         }
         if (!waiting(recorder, t_ns)) {
             break;

@@ -236,8 +236,9 @@ static int climb(struct mf_recorder *recorder, struct mf_errinfo *err)
         ok = ok && add_text(&info->facilities, "taskstats");
     } else {
         snprintf(text, sizeof text,
-                 "no exit records: the totals of a process are those of its "
-                 "last sample: %.300s",
+                 "no exit records: the totals of a process are those of its last sample, and "
+                 "threads that live shorter than the sampling interval are not seen one by one: "
+                 "%.300s",
                  why[2].msg);
         ok = ok && add_text(&info->blind, text);
     }
@@ -397,6 +398,25 @@ static void on_rename(void *context, struct mf_process *process)
     struct mf_recorder *recorder = context;
     mf__sampler_count(&recorder->sampler, process); /* what it used so far is the old name's */
     process->name = mf__series_name(recorder->series, process->comm);
+    mf__threads_rename(recorder->threads, process);
+}
+
+static void on_start(void *context, const struct mf_process *process)
+{
+    const struct mf_recorder *recorder = context;
+    mf__threads_add(recorder->threads, process);
+}
+
+static void on_close(void *context, const struct mf_process *process, uint64_t cpu_ns)
+{
+    const struct mf_recorder *recorder = context;
+    mf__threads_remove(recorder->threads, process, cpu_ns);
+}
+
+static void on_record(void *context, const struct mf_task_record *record)
+{
+    const struct mf_recorder *recorder = context;
+    mf__threads_record(recorder->threads, record);
 }
 
 static int make_table(struct mf_recorder *recorder, struct mf_errinfo *err)
@@ -408,11 +428,14 @@ static int make_table(struct mf_recorder *recorder, struct mf_errinfo *err)
         .recorder_pid = getpid(),
         .with_events = recorder->connector != NULL,
         .with_records = recorder->taskstats != NULL,
+        .on_start = on_start,
+        .on_close = on_close,
+        .on_record = on_record,
         .on_end = on_end,
         .on_rename = on_rename,
         .context = recorder,
     };
-    const int ret = mf__processes_new(&spec, &recorder->processes, err);
+    int ret = mf__processes_new(&spec, &recorder->processes, err);
     recorder->sampler = (struct mf_sampler){
         .processes = recorder->processes,
         .series = recorder->series,
@@ -433,6 +456,9 @@ static int make_table(struct mf_recorder *recorder, struct mf_errinfo *err)
                  .memory_bytes = UINT64_MAX,
                  .memory_anonymous_bytes = UINT64_MAX},
     };
+    if (ret == 0) {
+        ret = mf__threads_new(recorder, &recorder->threads, err);
+    }
     return ret;
 }
 

@@ -473,7 +473,9 @@ static void cpu_endless_thread_seen_from_outside(void **state)
     assert_int_equal(told.begun, 1);
     assert_int_equal(told.ended, 0);
     stop(&burner);
-    mf_watch_remove(watch, burner.pid, 0);
+    mf_watch_remove(watch, burner.pid, 4, 0); /* another one */
+    assert_int_equal(told.ended, 0);
+    mf_watch_remove(watch, burner.pid, 3, 0);
     assert_int_equal(told.ended, 1);
     assert_true(told.last.over_ns > 30 * MS);
     mf_watch_free(watch);
@@ -606,8 +608,8 @@ static void an_end_at_any_moment(void **state)
         mf_watch_sample(watch);
         mf_watch_add(watch, burner.pid, 4, true); /* used again, and gone again */
         mf_watch_sample(watch);
-        mf_watch_remove(watch, burner.pid, 0);
-        mf_watch_remove(watch, burner.pid, 0);
+        mf_watch_remove(watch, burner.pid, 4, 0);
+        mf_watch_remove(watch, burner.pid, 4, 0);
         mf_watch_totals(watch, &totals);
         assert_int_equal(totals.alive, 0);
         assert_true(totals.cpu_ns >= before_ns);
@@ -638,7 +640,7 @@ static void a_number_is_used_again(void **state)
     mf_watch_sample(watch);
     assert_int_equal(name_of(watch, "first")->figures.cpu_ns, first_ns);
     mf_watch_add(watch, burner.pid, 2, true);
-    mf_watch_remove(watch, burner.pid, 0);
+    mf_watch_remove(watch, burner.pid, 2, 0);
     mf_watch_add(watch, other.pid, 2, true);
     sample_until(watch, "second", 5 * MS);
     assert_int_equal(name_of(watch, "first")->figures.cpu_ns, first_ns);

@@ -33,6 +33,25 @@ struct world {
     int64_t now_ns;
 };
 
+static void on_start(void *context, const struct mf_process *process)
+{
+    (void)context;
+    (void)process;
+}
+
+static void on_close(void *context, const struct mf_process *process, uint64_t cpu_ns)
+{
+    (void)context;
+    (void)process;
+    (void)cpu_ns;
+}
+
+static void on_record(void *context, const struct mf_task_record *record)
+{
+    (void)context;
+    (void)record;
+}
+
 static void on_end(void *context, struct mf_process *process)
 {
     (void)process;
@@ -63,6 +82,9 @@ static void begin(struct world *w, bool with_events, bool with_records)
         .recorder_pid = RECORDER,
         .with_events = with_events,
         .with_records = with_records,
+        .on_start = on_start,
+        .on_close = on_close,
+        .on_record = on_record,
         .on_end = on_end,
         .on_rename = on_rename,
         .context = w,

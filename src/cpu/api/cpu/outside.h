@@ -95,9 +95,9 @@ void mf_watch_free(struct mf_watch *watch); /* NULL is allowed */
 /* A process, with a number of the caller's. What its threads used before counts if `from_start`.
  * Where it is gone already it is known all the same: by what records will say. */
 void mf_watch_add(struct mf_watch *watch, int32_t pid, uint64_t tag, bool from_start);
-/* It has ended, or is to be forgotten. Its CPU time as known otherwise, ended threads included; 0:
- * not known. */
-void mf_watch_remove(struct mf_watch *watch, int32_t pid, uint64_t cpu_ns);
+/* It has ended, or is to be forgotten, if the process of that pid is the one with the number `tag`.
+ * Its CPU time as known otherwise, ended threads included; 0: not known. */
+void mf_watch_remove(struct mf_watch *watch, int32_t pid, uint64_t tag, uint64_t cpu_ns);
 bool mf_watch_has(const struct mf_watch *watch, int32_t pid);
 /* Of a living one: while it is a zombie its figures can still be had. */
 void mf_watch_last_look(struct mf_watch *watch, int32_t pid);
