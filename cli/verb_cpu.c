@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+extern const struct cli_verb verb_cpu_bench;
 extern const struct cli_verb verb_cpu_doctor;
 extern const struct cli_verb verb_cpu;
 
@@ -16,6 +17,7 @@ const struct cli_verb verb_cpu = {
         "can be seen of the threads of others.",
     .verbs =
         (const struct cli_verb *const[]){
+            &verb_cpu_bench,
             &verb_cpu_doctor,
             NULL,
         },
