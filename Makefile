@@ -31,6 +31,9 @@ fuzz: build-fuzz ## libFuzzer on every parser, FUZZ_SECONDS=60 each
 cov: build-cov ## the tests, and which lines of src/ and cli/ they reach
 	@scripts/coverage
 
+cpu-soak: build-dev ## 100,000 threads with CPU budgets, one after the other: nothing is left
+	@MAYFLY_CHURN=100000 build/dev/tests/test_unit_cpu_threads
+
 bench: ## the benchmarks, from the release build (docs/benchmarks.md); BENCH="--json .."
 	@bench/run all $(BENCH)
 
@@ -63,4 +66,4 @@ build-%: FORCE
 	@cmake --build build/$*
 
 FORCE:
-.PHONY: dev release demo test bench bench-quick asan tsan clang fuzz cov install format lint clean help FORCE
+.PHONY: dev release demo test cpu-soak bench bench-quick asan tsan clang fuzz cov install format lint clean help FORCE
