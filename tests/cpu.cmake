@@ -7,3 +7,5 @@ mayfly_test(NAME cpu_bursts RUNG prop SOURCES "${here}/prop/prop_cpu_bursts.c" L
 mayfly_test(NAME cpu RUNG fault SOURCES "${here}/fault/fault_cpu.c" LINK mf_cpu)
 mayfly_test(NAME cpu_threads RUNG unit SOURCES "${here}/unit/cpu/threads_test.c" LINK mf_cpu)
 mayfly_script_test(NAME cpu_inside RUNG cli SCRIPT "${here}/cli/test_cpu_inside.sh")
+mayfly_fuzz(NAME elf SOURCES fuzz/fuzz_elf.c LINK mf_fmt
+  CORPUS "${here}/fuzz/corpus/elf")
