@@ -21,6 +21,8 @@
 #define CLI_EXIT_MAP(X)                                                                            \
     X(OK, 0, "success")                                                                            \
     X(NEGATIVE, 1, "the answer is no: a check found something, or nothing matched")                \
+    X(INDETERMINATE, 3,                                                                            \
+      "a commit may or may not have happened: the disk failed while it was made")                  \
     X(USAGE, 64, "the command line is wrong")                                                      \
     X(DATA, 65, "input data is damaged or of an unknown format")                                   \
     X(NOINPUT, 66, "an input does not exist")                                                      \

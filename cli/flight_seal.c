@@ -2,11 +2,10 @@
  * flight_seal.c -- see flight_seal.h. */
 #include "flight_seal.h"
 #include "flight_operand.h"
+#include "hex.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static const char digits[] = "0123456789abcdef";
 
 const char *cli_base_name(const char *path)
 {
@@ -17,28 +16,14 @@ const char *cli_base_name(const char *path)
 char *cli_hash_text(const uint8_t hash[MF_SEAL_HASH_LEN], char out[CLI_HASH_TEXT_LEN])
 {
     for (size_t i = 0; i < MF_SEAL_HASH_LEN; i++) {
-        out[2 * i] = digits[hash[i] >> 4];
-        out[2 * i + 1] = digits[hash[i] & 15];
+        snprintf(out + 2 * i, 3, "%02x", hash[i]);
     }
-    out[CLI_HASH_TEXT_LEN - 1] = '\0';
     return out;
 }
 
 bool cli_hash_parse(const char *text, uint8_t ret_hash[MF_SEAL_HASH_LEN])
 {
-    uint8_t hash[MF_SEAL_HASH_LEN] = {0};
-    if (strlen(text) != CLI_HASH_TEXT_LEN - 1) {
-        return false;
-    }
-    for (size_t i = 0; i < CLI_HASH_TEXT_LEN - 1; i++) {
-        const char *digit = strchr(digits, text[i]);
-        if (digit == NULL) {
-            return false;
-        }
-        hash[i / 2] = (uint8_t)(hash[i / 2] * 16 + (digit - digits));
-    }
-    memcpy(ret_hash, hash, sizeof hash);
-    return true;
+    return strlen(text) == CLI_HASH_TEXT_LEN - 1 && cli_hex_get(text, ret_hash, MF_SEAL_HASH_LEN);
 }
 
 void cli_seal_json(struct mf_json *json, const struct mf_seal_record *record)

@@ -20,6 +20,7 @@
     X(rm)                                                                                          \
     X(gc)                                                                                          \
     X(metrics)                                                                                     \
+    X(state)                                                                                       \
     X(cpu)                                                                                         \
     X(bench)                                                                                       \
     X(doctor)                                                                                      \
