@@ -111,7 +111,7 @@ static void expect_last(struct mf_bench *bench, struct engine_store *store,
     }
     make_key(key, thread, count - 1);
     make_value(wanted, thread, count - 1);
-    if (engine->read(store, key, found) != 0 || memcmp(wanted, found, sizeof wanted) != 0) {
+    if (engine->read(store, thread, key, found) != 0 || memcmp(wanted, found, sizeof wanted) != 0) {
         mf_bench_fail(bench, "the last commit of thread %d is not there", thread);
     }
 }

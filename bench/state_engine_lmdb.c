@@ -82,8 +82,9 @@ static int lmdb_commit(struct engine_store *store, int thread, const char *key, 
     return 0;
 }
 
-static int lmdb_read(struct engine_store *store, const char *key, char *ret_value)
+static int lmdb_read(struct engine_store *store, int thread, const char *key, char *ret_value)
 {
+    (void)thread;
     MDB_txn *txn = NULL;
     char key_bytes[ENGINE_KEY_LEN];
     memcpy(key_bytes, key, sizeof key_bytes);

@@ -75,12 +75,12 @@ static int sqlite_commit(struct engine_store *store, int thread, const char *key
     return 0;
 }
 
-static int sqlite_read(struct engine_store *store, const char *key, char *ret_value)
+static int sqlite_read(struct engine_store *store, int thread, const char *key, char *ret_value)
 {
     sqlite3_stmt *get = NULL;
     int rc = -1;
-    if (sqlite3_prepare_v2(store->connections[0], "SELECT v FROM kv WHERE k = ?", -1, &get, NULL) ==
-        SQLITE_OK) {
+    if (sqlite3_prepare_v2(store->connections[thread], "SELECT v FROM kv WHERE k = ?", -1, &get,
+                           NULL) == SQLITE_OK) {
         sqlite3_bind_blob(get, 1, key, ENGINE_KEY_LEN, SQLITE_STATIC);
         if (sqlite3_step(get) == SQLITE_ROW && sqlite3_column_bytes(get, 0) == ENGINE_VALUE_LEN) {
             memcpy(ret_value, sqlite3_column_blob(get, 0), ENGINE_VALUE_LEN);

@@ -62,8 +62,9 @@ static int ours_commit(struct engine_store *store, int thread, const char *key, 
     return 0;
 }
 
-static int ours_read(struct engine_store *store, const char *key, char *ret_value)
+static int ours_read(struct engine_store *store, int thread, const char *key, char *ret_value)
 {
+    (void)thread;
     struct mf_state_tx *tx = NULL;
     struct mf_state_bytes value;
     if (mf_state_snapshot(store->state, &tx, NULL) < 0) {
@@ -137,22 +138,19 @@ static int bare_commit(struct engine_store *store, int thread, const char *key, 
     return 0;
 }
 
-/* The newest record of any thread that has the key at its end. */
-static int bare_read(struct engine_store *store, const char *key, char *ret_value)
+/* The newest record of the thread, when it has that key. */
+static int bare_read(struct engine_store *store, int thread, const char *key, char *ret_value)
 {
     char record[ENGINE_RECORD_LEN];
-    for (int thread = 0; thread < ENGINE_THREADS_MAX; thread++) {
-        if (store->written[thread] > 0) {
-            const uint64_t at = (uint64_t)thread * BARE_BYTES +
-                                (store->written[thread] - 1) * ENGINE_RECORD_LEN % BARE_BYTES;
-            if (pread(store->file, record, sizeof record, (off_t)at) == (ssize_t)sizeof record &&
-                memcmp(record, key, ENGINE_KEY_LEN) == 0) {
-                memcpy(ret_value, record + ENGINE_KEY_LEN, ENGINE_VALUE_LEN);
-                return 0;
-            }
-        }
+    const uint64_t at = (uint64_t)thread * BARE_BYTES +
+                        (store->written[thread] - 1) * ENGINE_RECORD_LEN % BARE_BYTES;
+    if (store->written[thread] == 0 ||
+        pread(store->file, record, sizeof record, (off_t)at) != (ssize_t)sizeof record ||
+        memcmp(record, key, ENGINE_KEY_LEN) != 0) {
+        return -1;
     }
-    return -1;
+    memcpy(ret_value, record + ENGINE_KEY_LEN, ENGINE_VALUE_LEN);
+    return 0;
 }
 
 static void bare_close(struct engine_store *store)

@@ -23,8 +23,9 @@ struct engine {
     /* One durable commit of one record, by thread 0 .. threads - 1. 0, or -1 and `why`. */
     int (*commit)(struct engine_store *store, int thread, const char *key, const char *value,
                   char *why);
-    /* The value of a key; 0 when it is there with ENGINE_VALUE_LEN bytes, else -1. */
-    int (*read)(struct engine_store *store, const char *key, char *ret_value);
+    /* The value of a key, asked by that thread; 0 when it is there with ENGINE_VALUE_LEN bytes,
+     * else -1. */
+    int (*read)(struct engine_store *store, int thread, const char *key, char *ret_value);
     void (*close)(struct engine_store *store);
 };
 

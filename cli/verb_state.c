@@ -11,6 +11,8 @@
     X(scan)                                                                                        \
     X(commit)                                                                                      \
     X(log)                                                                                         \
+    X(prove)                                                                                       \
+    X(verify)                                                                                      \
     X(check)                                                                                       \
     X(salvage)                                                                                     \
     X(compact)                                                                                     \

@@ -3,7 +3,9 @@
 #include "cli.h"
 #include "flight_operand.h"
 #include "flight_seal.h"
+#include "proof_trust.h"
 #include "verbs.h"
+#include "verify_proof.h"
 
 #include "base/heap.h"
 #include "fmt/terminal.h"
@@ -184,6 +186,25 @@ static int verify_flights(struct cli_context *cli, struct verifying *v)
     return rc;
 }
 
+/* The findings come behind what was proven. */
+static int by_proof(struct cli_context *cli, struct verifying *v)
+{
+    struct mf_buffer unused = MF_BUFFER_INIT;
+    if (v->all || cli->operand_count > 1) {
+        return cli_usage(cli, "--proof is of one flight, or one file");
+    }
+    mf_json_init(&v->json, &unused, MF_JSON_PRETTY);
+    mf_json_begin_array(&v->json);
+    const int rc = verify_proof(cli, take_finding, v);
+    mf_buffer_free(&unused);
+    if (v->text.len > 0 && !cli->json) {
+        const int printed = cli_print(cli, &v->text);
+        return printed < 0 ? printed : rc;
+    }
+    mf_buffer_free(&v->text);
+    return rc;
+}
+
 static int run(struct cli_context *cli)
 {
     struct verifying v = {.cli = cli, .all = cli_flag(cli, "all"), .text = MF_BUFFER_INIT};
@@ -191,6 +212,12 @@ static int run(struct cli_context *cli)
     char *home = NULL;
     if (v.all && cli->operand_count > 0) {
         return cli_usage(cli, "either --all or flights");
+    }
+    if (cli_string(cli, "proof") != NULL) {
+        return by_proof(cli, &v);
+    }
+    if (cli_string(cli, "note") != NULL || cli_string(cli, "key") != NULL) {
+        return cli_usage(cli, "--note and --key go with --proof");
     }
     if (root != NULL && (v.all || cli->operand_count > 1)) {
         return cli_usage(cli, "--root is the root of one flight");
@@ -226,7 +253,14 @@ const struct cli_verb verb_verify = {
             {.name = "root",
              .kind = CLI_STRING,
              .metavar = "ROOT",
-             .help = "Compare with this root of a flight instead of the ledger's"},
+             .help = "Compare with this root of a flight instead of the ledger's; with --proof: "
+                     "trust this root of the ledger"},
+            {.name = "proof",
+             .kind = CLI_FILE,
+             .metavar = "FILE",
+             .help = "Check this proof, and whether FLIGHT (a directory, or the file that it is "
+                     "of) is what it proves; needs no ledger"},
+            PROOF_NOTE_OPTIONS,
             {.name = "quiet", .letter = 'q', .kind = CLI_FLAG, .help = "Only what is wrong"},
             {.name = NULL},
         },
@@ -239,6 +273,8 @@ const struct cli_verb verb_verify = {
         (const struct cli_example[]){
             {"mayfly verify", "The newest flight."},
             {"mayfly verify --all --quiet", "Whatever is wrong in the whole home."},
+            {"mayfly verify --proof output.proof --root 120-3fa4.. output.log",
+             "On another machine: that this file is what the flight had."},
             {.command = NULL},
         },
     .has_json = true,

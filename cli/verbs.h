@@ -17,6 +17,7 @@
     X(recover)                                                                                     \
     X(seal)                                                                                        \
     X(verify)                                                                                      \
+    X(prove)                                                                                       \
     X(rm)                                                                                          \
     X(gc)                                                                                          \
     X(metrics)                                                                                     \

@@ -20,6 +20,7 @@
 
 #include <mayfly/error.h>
 #include <mayfly/flight.h>
+#include <mayfly/proof.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -128,6 +129,34 @@ MF_API MF_MUST_CHECK int
 mf_flight_verify(const char *dir, const struct mf_seal_trust *trust,
                  void (*visit)(void *context, const struct mf_seal_finding *finding), void *context,
                  struct mf_seal_check *ret_check, struct mf_errinfo *err);
+
+/* --- evidence for another machine (proof.h) --- */
+
+/* Proves the record of a sealed flight, or, with `path` (below the flight), the size and SHA-256 of
+ * one of its files, or that it has none of that name. For the newest root of the ledger. The caller
+ * frees it with mf_proof_file_free(). MF_ENOTFOUND: it is not sealed; MF_EMISMATCH: seal.json is
+ * not the one that was made. */
+MF_API MF_MUST_CHECK int mf_flight_prove(const char *home, const char *dir, const char *path,
+                                         struct mf_proof_file *ret_proof, struct mf_errinfo *err);
+
+/* What a proof says of a flight. True when mf_proof_check() says so, and only then. */
+struct mf_seal_evidence {
+    bool sealed;                  /* false: the ledger has no record; only the id is filled */
+    struct mf_seal_record record; /* `removed` is not told */
+    char *path;                   /* of the file it is about; NULL: of the whole flight */
+    bool has_file;                /* false: there was no such file */
+    uint64_t bytes;               /* of the file */
+    uint8_t sha256[MF_SEAL_HASH_LEN];
+};
+/* MF_EVALUE: a proof of something else; MF_ECORRUPT: of a record that cannot be read. */
+MF_API MF_MUST_CHECK int mf_flight_evidence_read(const struct mf_proof *proof,
+                                                 struct mf_seal_evidence *ret_evidence,
+                                                 struct mf_errinfo *err);
+MF_API void mf_flight_evidence_free(struct mf_seal_evidence *evidence);
+/* Whether the file at `path` has the bytes that the evidence tells of. */
+MF_API MF_MUST_CHECK int mf_flight_evidence_check_file(const struct mf_seal_evidence *evidence,
+                                                       const char *path, bool *ret_same,
+                                                       struct mf_errinfo *err);
 
 #ifdef __cplusplus
 }

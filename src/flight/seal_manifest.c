@@ -97,23 +97,41 @@ void mf__seal_entry_value(const struct mf_seal_entry *entry, uint8_t ret_value[M
     memcpy(ret_value + 8, entry->sha256, MF_SHA256_LEN);
 }
 
-static int calculate_root(struct mf_seal_manifest *manifest, struct mf_errinfo *err)
+int mf__seal_manifest_tree(const struct mf_seal_manifest *manifest, struct mf_list_tree **ret_tree,
+                           struct mf_errinfo *err)
 {
+    uint8_t root[MF_SHA256_LEN];
     struct mf_list_tree *tree = mf_list_tree_new();
     int rc = tree != NULL ? 0 : -ENOMEM;
-    manifest->bytes = 0;
     for (size_t i = 0; rc == 0 && i < manifest->count; i++) {
         const struct mf_seal_entry *entry = &manifest->entries[i];
         uint8_t value[MF_SEAL_VALUE_LEN];
         mf__seal_entry_value(entry, value);
         rc = mf_list_tree_add(tree, entry->path, strlen(entry->path), value, sizeof value);
-        manifest->bytes += entry->size_bytes;
     }
-    if (rc == 0) {
-        mf_list_tree_root(tree, manifest->root);
+    if (rc < 0) {
+        mf_list_tree_free(tree);
+        return mf_fail(err, rc, "%s", mf_strerror(rc));
     }
+    mf_list_tree_root(tree, root);
+    *ret_tree = tree;
+    return 0;
+}
+
+static int calculate_root(struct mf_seal_manifest *manifest, struct mf_errinfo *err)
+{
+    struct mf_list_tree *tree = NULL;
+    const int rc = mf__seal_manifest_tree(manifest, &tree, err);
+    if (rc < 0) {
+        return rc;
+    }
+    mf_list_tree_root(tree, manifest->root);
     mf_list_tree_free(tree);
-    return rc == 0 ? 0 : mf_fail(err, rc, "%s", mf_strerror(rc));
+    manifest->bytes = 0;
+    for (size_t i = 0; i < manifest->count; i++) {
+        manifest->bytes += manifest->entries[i].size_bytes;
+    }
+    return 0;
 }
 
 /* ---- from files ---- */

@@ -52,6 +52,10 @@ void mf__seal_manifest_write(const struct mf_seal_manifest *manifest, struct mf_
 int mf__seal_manifest_parse(const char *text, size_t len, const char *origin,
                             struct mf_seal_manifest *ret_manifest, struct mf_errinfo *err);
 
+struct mf_list_tree;
+/* The tree over the entries, with its root; for mf_list_tree_free(). */
+int mf__seal_manifest_tree(const struct mf_seal_manifest *manifest, struct mf_list_tree **ret_tree,
+                           struct mf_errinfo *err);
 /* What the tree of a manifest has for a file: its size and its SHA-256. */
 void mf__seal_entry_value(const struct mf_seal_entry *entry, uint8_t ret_value[MF_SEAL_VALUE_LEN]);
 /* The entry of that path, or NULL. */

@@ -118,10 +118,64 @@ MAYFLY_HOME=$scratch/nothing expect 1 "$MAYFLY" verify "$scratch/elsewhere/evide
 stdout_has 'not sealed'
 expect 64 "$MAYFLY" verify --root abc one
 
+# Evidence for another machine, which has neither the home nor the ledger.
+ledger=$MAYFLY_HOME/ledger
+expect 0 "$MAYFLY" state prove "$ledger" --sign "$scratch/key" --new-key --name example/ledger -o "$scratch/note"
+key=$(sed -n 's/.*--key //p' "$err")
+log_root=$("$MAYFLY" state stat "$ledger" --json | sed -n 's/.*"log_root": "\(.*\)".*/\1/p')
+other_root=${log_root%?}$([ "${log_root: -1}" = 0 ] && echo 1 || echo 0)
+expect 0 "$MAYFLY" prove one -o "$scratch/flight.proof"
+stderr_has "to be checked with --root $log_root"
+expect 0 "$MAYFLY" prove one output.log -o "$scratch/output.proof"
+expect 0 "$MAYFLY" prove one other.log -o "$scratch/none.proof"
+rm -rf "$scratch/elsewhere/evidence"
+cp -a "$one" "$scratch/elsewhere/evidence"
+away() { MAYFLY_HOME=$scratch/nothing "$MAYFLY" "$@"; }
+expect 0 away verify --proof "$scratch/flight.proof" --root "$log_root" "$scratch/elsewhere/evidence"
+stdout_has 'evidence is that'
+expect 0 away verify --proof "$scratch/flight.proof" --note "$scratch/note" --key "$key"
+stdout_has 'one: exited, exit code 7'
+expect 0 away verify --proof "$scratch/output.proof" --root "$log_root" "$scratch/elsewhere/evidence/output.log"
+stdout_has 'proven: its file output.log has '
+expect 0 away verify --proof "$scratch/none.proof" --root "$log_root"
+stdout_has 'proven: it has no file other.log'
+expect 1 away verify --proof "$scratch/none.proof" --root "$log_root" "$scratch/elsewhere/evidence/output.log"
+flip "$scratch/elsewhere/evidence/output.log" 100
+expect 1 away verify --proof "$scratch/flight.proof" --root "$log_root" "$scratch/elsewhere/evidence"
+stdout_has 'output.log: changed within the bytes 0 to 4095'
+expect 1 away verify --proof "$scratch/output.proof" --root "$log_root" "$scratch/elsewhere/evidence/output.log"
+stdout_has 'output.log is NOT that'
+expect 1 away verify --proof "$scratch/flight.proof" --root "$other_root"
+stderr_has 'NOT proven: '
+expect 64 away verify --proof "$scratch/flight.proof"
+expect 64 away verify --note "$scratch/note" --key "$key"
+expect 65 away verify --proof "$scratch/note" --root "$log_root"
+sed 's/^example/exempel/' "$scratch/note" >"$scratch/forged"
+expect 1 away verify --proof "$scratch/flight.proof" --note "$scratch/forged" --key "$key"
+for offset in $(seq 0 37 "$(($(stat -c %s "$scratch/output.proof") - 1))"); do
+    cp "$scratch/output.proof" "$scratch/flipped.proof"
+    flip "$scratch/flipped.proof" "$offset"
+    code=0
+    away verify --proof "$scratch/flipped.proof" --root "$log_root" >"$out" 2>"$err" || code=$?
+    last="a proof with a bit flipped at $offset"
+    [ "$code" -eq 1 ] || [ "$code" -eq 65 ] || complain "exit code $code"
+done
+expect 0 away state verify "$scratch/output.proof" --root "$log_root"
+expect 65 "$MAYFLY" state verify "$scratch/note" --root "$log_root"
+expect 0 "$MAYFLY" state prove "$ledger" --since 1 -o "$scratch/since.proof"
+expect 0 away state verify "$scratch/since.proof" --root "$log_root"
+stdout_has 'begins with the log of 1-'
+expect 0 "$MAYFLY" state prove "$ledger" --commit 2 -o "$scratch/commit.proof"
+expect 0 away state verify "$scratch/commit.proof" --root "$log_root" --json
+stdout_has '"seq": 2'
+expect 64 "$MAYFLY" state prove "$ledger"
+expect 65 away verify --proof "$scratch/commit.proof" --root "$log_root"
+
 # Removed as it should be, and not.
 expect 0 "$MAYFLY" rm two
 expect 0 "$MAYFLY" verify --all
 stdout_has 'removed by mayfly'
+expect 66 "$MAYFLY" prove two
 rm -rf "$one"
 expect 1 "$MAYFLY" verify --all --quiet
 stdout_has 'GONE: it was sealed'
