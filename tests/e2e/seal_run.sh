@@ -48,7 +48,7 @@ expect 0 "$MAYFLY" verify late
 mkfifo "$scratch/ready"
 "$MAYFLY" run -q --name killed -- sh -c "echo here; echo x >'$scratch/ready'; exec sleep 100" >/dev/null &
 recorder=$!
-read -r _ <"$scratch/ready"
+read -r -t 60 _ <>"$scratch/ready" || complain 'the command has not begun'
 kill -KILL "$recorder"
 wait "$recorder" 2>/dev/null
 expect 65 "$MAYFLY" seal killed
