@@ -101,7 +101,8 @@ int mf__profile_draw(struct profile_job *job, const char *folded_path, const cha
         rc = mf__flame_read(text, len, &flame, &command->err);
     }
     if (rc == 0 && flame.frames[0].total == 0) {
-        mf__command_note(command, "%s: nothing was seen to draw", job->result->name);
+        mf__command_note(command, "%s: nothing was seen to draw (is the program without symbols?)",
+                         job->result->name);
     } else if (rc == 0) {
         char heading[BENCH_NAME_LEN + 32];
         snprintf(heading, sizeof heading, "%s, %s", job->result->name, title);
@@ -175,11 +176,12 @@ static void tell_counters(struct profile_job *job, const char *text, double iter
             continue;
         }
         if (strcmp(name, "hardware") == 0) {
-            if (value == 0) {
-                mf__command_note(command,
-                                 "%s: this machine shows no hardware counters; what the "
-                                 "kernel counts follows",
-                                 job->result->name);
+            if (value == 0 && !job->no_counters) {
+                job->no_counters = true;
+                mf__command_note(
+                    command,
+                    "this machine shows no hardware counters (virtual ones seldom do); what "
+                    "the kernel counts follows");
             }
             continue;
         }
@@ -198,12 +200,19 @@ static int profile_perfctr(struct profile_job *job)
 {
     struct bench_measured measured;
     struct mf_errinfo *err = &job->session->command->err;
+    if (job->counters_absent) { /* which was said already */
+        return 0;
+    }
     char *path = mf__profile_path(job, "perfctr.txt");
     char *text = NULL;
     size_t len = 0;
     int rc = path != NULL ? mf__profile_run(job, "perfctr", path, NULL, 0, &measured, err)
                           : mf_fail_os(err, -ENOMEM, "cannot profile");
-    if (rc == 0) {
+    if (rc == MF_EREMOTE) { /* the machine is without, and says why */
+        mf__command_note(job->session->command, "%s", err->msg);
+        job->counters_absent = true;
+        rc = 0;
+    } else if (rc == 0) {
         const double iterations = timed_iterations(&measured.process);
         mf__process_free(&measured.process);
         rc = mf_fs_read_all(NULL, path, 1u << 16, &text, &len, err);

@@ -84,6 +84,14 @@ void mf__perf_fold(const char *text, size_t len, struct mf_buffer *out)
 
 /* ---- running it ---- */
 
+static void give_up_perf(struct profile_job *job, const char *why)
+{
+    job->perf = false;
+    job->no_perf = true;
+    mf__command_note(job->session->command,
+                     "perf cannot be used here (%s); the benchmarks sample themselves", why);
+}
+
 /* Tried once: a kernel may have it and not permit it. */
 static bool can_use_perf(struct profile_job *job)
 {
@@ -98,10 +106,8 @@ static bool can_use_perf(struct profile_job *job)
     int signal = 0;
     job->perf = path != NULL &&
                 mf__tool_run(argv, &job->session->command->signals, &output, &signal, &why) == 0;
-    job->no_perf = !job->perf;
-    if (job->no_perf) {
-        mf__command_note(job->session->command,
-                         "perf cannot be used here; the benchmarks sample themselves");
+    if (!job->perf) {
+        give_up_perf(job, why.msg[0] != '\0' ? why.msg : "perf record fails");
     }
     if (path != NULL) {
         (void)mf_fs_unlink(NULL, path, NULL);
@@ -181,7 +187,13 @@ int mf__profile_cpu(struct profile_job *job)
                  ? 0
                  : mf_fail_os(&job->session->command->err, -ENOMEM, "cannot profile");
     if (rc == 0) {
-        rc = can_use_perf(job) ? by_perf(job, folded) : by_itself(job, folded);
+        rc = can_use_perf(job) ? by_perf(job, folded) : MF_EUNSUPPORTED;
+        if (rc < 0 && rc != -EINTR && rc != -ENOMEM) {
+            if (!job->no_perf) {
+                give_up_perf(job, job->session->command->err.msg);
+            }
+            rc = by_itself(job, folded);
+        }
     }
     if (rc == 0) {
         rc = mf__profile_draw(job, folded, svg, "CPU time", "samples", &text);

@@ -11,10 +11,11 @@ struct profile_job {
     struct session *session;
     const struct bench_case *one;
     const struct bench_result *result;
-    char *directory;                /* of the benchmark */
-    char *into;                     /* directory + "/profile" */
-    bool perf, no_perf;             /* what is known of perf so far; kept from job to job */
-    struct mf_buffer *suite_stacks; /* of CPU time, with the benchmark's name before each */
+    char *directory;                   /* of the benchmark */
+    char *into;                        /* directory + "/profile" */
+    bool no_counters, counters_absent; /* of the processor, at all; that was said already */
+    bool perf, no_perf;                /* what is known of perf so far; kept from job to job */
+    struct mf_buffer *suite_stacks;    /* of CPU time, with the benchmark's name before each */
 };
 
 typedef int profile_function(struct profile_job *job);

@@ -55,7 +55,7 @@ page() { # NAME CODE COMMAND...
     sed -e '/^<style>$/,/^<\/style>/d' -e '/^<script>$/,/^<\/script>/d' \
         -e '/<style>$/,/^<\/style>/{/<style>$/!d}' "$out" >page
     for tag in details section div table figure ul dl g; do
-        [ "$(grep -o "<$tag[ >]" page | wc -l)" = "$(grep -o "</$tag>" page | wc -l)" ] ||
+        [ "$(grep -o "<${tag}[ >]" page | wc -l)" = "$(grep -o "</$tag>" page | wc -l)" ] ||
             complain "$name: <$tag> is not closed as often as opened"
     done
     [ "$(grep -c '^<script>$' "$out")" -le 1 ] || complain "$name has more than one script"
