@@ -102,12 +102,14 @@ struct mf_state {
 /* A second one of the same commit. The first must not be changed at the same time. */
 struct version mf__version_share(struct version *version);
 void mf__version_release(struct version *version);
-/* Adds the leaf of a commit to the version's log, and takes over its number and root. */
+/* Adds the leaf of a commit to the version's log, and takes over its number and root. The root of
+ * the log is that of the record, where the commit has one, to be checked at the end; otherwise it
+ * is calculated. */
 void mf__version_advance(struct version *version, const struct commit *commit, const uint8_t *leaf,
                          size_t leaf_len);
 /* Applies the changes of a record to the tree. 0, -ENOMEM, MF_ELIMIT; MF_ECORRUPT: not changes. */
 int mf__version_apply(struct version *version, const uint8_t *changes, size_t len);
-/* Whether the tree has the root that was committed: 0, or MF_ECORRUPT. */
+/* Whether the tree and the log have the roots that were committed: 0, or MF_ECORRUPT. */
 int mf__version_check(struct version *version, struct mf_errinfo *err);
 /* What a transaction sees now. */
 struct version mf__state_visible(struct mf_state *state);

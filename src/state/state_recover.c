@@ -97,20 +97,15 @@ int mf__state_apply(struct mf_state *state, struct version *version, const struc
     }
     if (code == 0) {
         mf__version_advance(version, commit, commit->leaf, commit->leaf_len);
-        code = is_salvage(state) || memcmp(version->log_root, commit->log_root, MF_SHA256_LEN) == 0
-                   ? 0
-                   : MF_ECORRUPT;
     }
     if (code == 0 && state->nodes != NULL) {
         mf__merkle_log_append(state->nodes, version->leaf_hash);
     }
-    return code == MF_ECORRUPT ? mf_fail(err, code,
-                                         "commit %" PRIu64
-                                         " in the log does not continue the Merkle log, or is not "
-                                         "what its hash says",
-                                         commit->seq)
-           : code < 0          ? mf_fail_os(err, code, "cannot apply commit %" PRIu64, commit->seq)
-                               : 0;
+    return code == MF_ECORRUPT
+               ? mf_fail(err, code, "commit %" PRIu64 " in the log is not what its hash says",
+                         commit->seq)
+           : code < 0 ? mf_fail_os(err, code, "cannot apply commit %" PRIu64, commit->seq)
+                      : 0;
 }
 
 static void note_torn(const struct wal_follower *follower, struct mf_state_report *report)

@@ -25,7 +25,11 @@ void mf__version_advance(struct version *version, const struct commit *commit, c
     version->leaf_len = (uint32_t)leaf_len;
     mf__merkle_hash_leaf(leaf, leaf_len, version->leaf_hash);
     mf__merkle_append(&version->log, version->leaf_hash, NULL, NULL);
-    mf__merkle_root(&version->log, version->log_root);
+    if (commit->log_root != NULL) {
+        memcpy(version->log_root, commit->log_root, MF_SHA256_LEN);
+    } else {
+        mf__merkle_root(&version->log, version->log_root);
+    }
     memcpy(version->root, commit->root, MF_SHA256_LEN);
     version->seq = commit->seq;
 }
@@ -56,12 +60,15 @@ int mf__version_apply(struct version *version, const uint8_t *changes, size_t le
 int mf__version_check(struct version *version, struct mf_errinfo *err)
 {
     uint8_t root[MF_SHA256_LEN];
+    uint8_t log_root[MF_SHA256_LEN];
     mf__tree_root(&version->tree, root);
-    if (memcmp(root, version->root, MF_SHA256_LEN) != 0) {
+    mf__merkle_root(&version->log, log_root);
+    bool state_good = memcmp(root, version->root, MF_SHA256_LEN) == 0;
+    if (!state_good || memcmp(log_root, version->log_root, MF_SHA256_LEN) != 0) {
         return mf_fail(err, MF_ECORRUPT,
-                       "the state recovered up to commit %" PRIu64
+                       "the %s recovered up to commit %" PRIu64
                        " has not the root that was committed; restore the store from a copy",
-                       version->seq);
+                       state_good ? "log of commits" : "state", version->seq);
     }
     return 0;
 }
