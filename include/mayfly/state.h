@@ -25,6 +25,7 @@
  *     RELAXED   its record is in the page cache          nothing         what is not synced yet, at
  *                                                                        most loss_window_ns (1)
  *
+ *     A failed sync takes what a power cut would.
  *     (1) With a thread of its own (MF_STATE_BACKGROUND) or an owner who calls mf_state_maintain()
  *     that often. mf_state_info().durable_seq says at any time how far the commits are safe, and
  *     mf_state_sync() makes them so.

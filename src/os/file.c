@@ -214,6 +214,11 @@ int mf_file_map_sync(struct mf_file *file, void *address, size_t len, struct mf_
                 "sync %zu mapped bytes of " PATH_FORMAT, len, PATH_ARGS(file->path));
 }
 
+void mf_file_forget(struct mf_file *file)
+{
+    file->fs->forget(file);
+}
+
 int mf_file_descriptor(const struct mf_file *file)
 {
     return file->fs->descriptor(file);

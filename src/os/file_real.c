@@ -141,6 +141,11 @@ static int real_sync(struct mf_file *file)
     return code;
 }
 
+static void real_forget(struct mf_file *file)
+{
+    (void)posix_fadvise(fd(file), 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static int real_truncate(struct mf_file *file, uint64_t size_bytes)
 {
     int code;
@@ -407,10 +412,11 @@ static int skip_sync_directory(const struct mf_fs *fs, const char *path)
 /* Everything but the syncs. */
 #define COMMON_OPERATIONS                                                                          \
     .open = real_open, .close = real_close, .release = real_release, .read = real_read,            \
-    .write = real_write, .truncate = real_truncate, .allocate = real_allocate, .info = real_info,  \
-    .lock = real_lock, .is_locked = real_is_locked, .map = real_map, .unmap = real_unmap,          \
-    .descriptor = real_descriptor, .path_info = real_path_info, .rename = real_rename,             \
-    .unlink = real_unlink, .mkdir = real_mkdir, .rmdir = real_rmdir, .list = real_list
+    .write = real_write, .forget = real_forget, .truncate = real_truncate,                         \
+    .allocate = real_allocate, .info = real_info, .lock = real_lock, .is_locked = real_is_locked,  \
+    .map = real_map, .unmap = real_unmap, .descriptor = real_descriptor,                           \
+    .path_info = real_path_info, .rename = real_rename, .unlink = real_unlink,                     \
+    .mkdir = real_mkdir, .rmdir = real_rmdir, .list = real_list
 
 static const struct mf_fs real_fs = {
     COMMON_OPERATIONS,

@@ -26,6 +26,7 @@ struct mf_fs {
     int (*read)(struct mf_file *file, void *bytes, size_t len, uint64_t offset, size_t *ret_len);
     int (*write)(struct mf_file *file, const void *bytes, size_t len, uint64_t offset);
     int (*sync)(struct mf_file *file);
+    void (*forget)(struct mf_file *file);
     int (*truncate)(struct mf_file *file, uint64_t size_bytes);
     int (*allocate)(struct mf_file *file, uint64_t size_bytes);
     int (*info)(struct mf_file *file, struct mf_file_info *ret_info);

@@ -377,6 +377,13 @@ static int sim_map_sync(struct mf_file *file, void *address, size_t len)
                       mf_align_up(offset + len, SIM_PAGE));
 }
 
+static void sim_forget(struct mf_file *file)
+{
+    mf_mutex_lock(&sim(file)->disk->lock);
+    mf__sim_forget(sim(file)->inode);
+    mf_mutex_unlock(&sim(file)->disk->lock);
+}
+
 static int sim_descriptor(const struct mf_file *file)
 {
     (void)file;
@@ -533,6 +540,7 @@ static const struct mf_fs sim_table = {
     .map = sim_map,
     .unmap = sim_unmap,
     .map_sync = sim_map_sync,
+    .forget = sim_forget,
     .descriptor = sim_descriptor,
     .path_info = sim_path_info,
     .rename = sim_rename,

@@ -403,6 +403,40 @@ void mf__sim_sync_failed(struct sim_inode *inode, uint64_t from, uint64_t to, st
     }
 }
 
+static bool page_is_dirty(const struct sim_inode *inode, uint64_t offset)
+{
+    for (size_t i = 0; i < inode->change_count; i++) {
+        const struct sim_change *change = &inode->changes[i];
+        bool covers = change->resize ? change->offset < offset + SIM_PAGE
+                                     : change->offset < offset + SIM_PAGE &&
+                                           change->offset + change->len > offset;
+        if (covers) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void mf__sim_forget(struct sim_inode *inode)
+{
+    if (inode->map_descriptor >= 0) {
+        return; /* mapped pages stay in memory */
+    }
+    for (uint64_t offset = 0; offset < inode->size; offset += SIM_PAGE) {
+        if (page_is_dirty(inode, offset)) {
+            continue;
+        }
+        uint64_t left = inode->size - offset;
+        size_t len = left < SIM_PAGE ? (size_t)left : SIM_PAGE;
+        size_t there = inode->durable.capacity > offset ? inode->durable.capacity - offset : 0;
+        there = there < len ? there : len;
+        if (there != 0) {
+            memcpy(inode->now.data + offset, inode->durable.data + offset, there);
+        }
+        memset(inode->now.data + offset + there, 0, len - there);
+    }
+}
+
 /* What a power cut does to one sector: changes up to number `limit` reached it, the last of them
  * only up to the byte `tear`. */
 struct sim_fate {

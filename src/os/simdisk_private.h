@@ -112,6 +112,8 @@ int mf__sim_sync(struct sim_inode *inode, uint64_t from, uint64_t to);
 /* The same range after a sync that failed: some got through; the rest is forgotten, as the page
  * cache forgets it, although it can still be read. */
 void mf__sim_sync_failed(struct sim_inode *inode, uint64_t from, uint64_t to, struct mf_rng *rng);
+/* Pages without a change that is still to be written are as on the disk again. */
+void mf__sim_forget(struct sim_inode *inode);
 /* Fills `copy` with what a power cut leaves of `inode`. */
 int mf__sim_cut_file(const struct sim_inode *inode, struct sim_inode *copy,
                      const struct mf_simdisk_cut *cut, struct mf_rng *rng);

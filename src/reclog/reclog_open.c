@@ -239,6 +239,9 @@ int mf__reclog_load(struct mf_reclog *log, const char *path, const struct mf_env
     if (code < 0) {
         return code;
     }
+    if ((log->options.flags & MF_RECLOG_PROVE) != 0) {
+        mf_file_forget(log->file); /* what is found is to be what the disk has */
+    }
     struct reclog_scan scan;
     mf__reclog_scan_init(&scan, log->file);
     scan.zeros_are_new = (log->options.flags & MF_RECLOG_PREWRITE) != 0;

@@ -344,11 +344,37 @@ static int find_prior(struct mf_state *state, struct mf_errinfo *err)
     return code;
 }
 
+/* A sync of the last segment may have failed: then memory shows what the disk never got, and the
+ * recovery is to work with what it got. Earlier segments were synced before the next was made. */
+static int forget_last(struct mf_state *state, struct mf_errinfo *err)
+{
+    struct store_numbers found = {NULL, 0};
+    struct mf_file *file = NULL;
+    int code = mf__store_list(state->env.fs, state->wal_path, STORE_WAL, &found, err);
+    if (code == 0 && found.count != 0) {
+        char *path =
+            mf__store_path(state->wal_path, STORE_WAL, found.numbers[found.count - 1], NULL);
+        code = path != NULL ? mf_file_open(state->env.fs, path, MF_OPEN_READ, &file, err)
+                            : mf_fail_os(err, -ENOMEM, "cannot open %.200s", state->wal_path);
+        mf_free(path);
+    }
+    if (file != NULL) {
+        mf_file_forget(file);
+    }
+    mf_file_close(file);
+    mf_free(found.numbers);
+    return code;
+}
+
 int mf__state_recover(struct mf_state *state, struct mf_errinfo *err)
 {
     struct wal_follower follower;
     struct version version = {.seq = 0};
-    int code = mf__state_load(state, &state->report, &follower, &version, err);
+    int code = forget_last(state, err);
+    if (code < 0) {
+        return code;
+    }
+    code = mf__state_load(state, &state->report, &follower, &version, err);
     mf__follower_fini(&follower);
     if (code < 0 && code != MF_ETORN) {
         return code;

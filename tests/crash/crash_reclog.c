@@ -299,6 +299,8 @@ static struct mf_reclog *open_log(struct life *life, struct mf_reclog_options *o
     options->durability = (enum mf_reclog_durability)mf_rng_below(life->rng, 4);
     options->buffer_bytes = 64u << mf_rng_below(life->rng, 8);
     options->reserve_bytes = mf_rng_below(life->rng, 3) == 0 ? 8192 : 0;
+    options->flags =
+        options->reserve_bytes != 0 && mf_rng_below(life->rng, 2) == 0 ? MF_RECLOG_PREWRITE : 0;
     options->sync_interval_ns =
         INT64_MAX / 4; /* the log's thread only sleeps: one thread, one order */
     options->flush_delay_ns = mf_rng_below(life->rng, 2) == 0 ? INT64_MAX / 4 : 0;
@@ -362,6 +364,24 @@ static void append_one(struct life *life, struct mf_reclog *log,
     }
 }
 
+/* What waits in memory never comes back; the rest is durable. */
+static void discard(struct mf_reclog *log, struct oracle *oracle)
+{
+    struct mf_errinfo err;
+    struct mf_reclog_info info;
+    if (mf_reclog_discard(log, &err) < 0) {
+        return;
+    }
+    mf_reclog_info(log, &info);
+    if (info.last_seq != info.flushed_seq || info.durable_seq != info.last_seq) {
+        (void)violated("a discarded record is there", info.last_seq, info.flushed_seq);
+    }
+    oracle->flushed = oracle->durable = oracle->submitted = info.last_seq;
+    for (uint64_t seq = info.last_seq + 1; seq < SEQ_MAX; seq++) {
+        oracle->attempts[seq] = 0;
+    }
+}
+
 static void work(struct mf_simdisk *disk, struct oracle *oracle, struct mf_rng *rng, int depth)
 {
     struct life life = {disk, oracle, rng, depth};
@@ -405,6 +425,8 @@ static void work(struct mf_simdisk *disk, struct oracle *oracle, struct mf_rng *
                 oracle->flushed = info.last_seq;
             }
             log = NULL;
+        } else if (mf_rng_below(rng, 2) == 0) {
+            discard(log, oracle);
         } else {
             mf_simdisk_fail_nth(disk, 0, 0, false);
         }

@@ -464,6 +464,87 @@ static void test_bytes(void **state)
     mf_free(bytes);
 }
 
+/* The payloads of all records, with blanks between them. */
+static void expect_all(const char *expected)
+{
+    char all[256] = "";
+    struct mf_reclog_record record;
+    struct mf_reclog_reader *reader = reading();
+    while (mf_reclog_next(reader, &record, &err) == 1) {
+        size_t at = strlen(all);
+        (void)snprintf(all + at, sizeof all - at, "%s%.*s", at != 0 ? " " : "", (int)record.len,
+                       (const char *)record.payload);
+    }
+    mf_reclog_reader_close(reader);
+    assert_string_equal(all, expected);
+}
+
+static uint64_t size_of_log(void)
+{
+    struct mf_file_info info;
+    assert_int_equal(mf_fs_info(env.fs, "log", &info, &err), 0);
+    return info.size_bytes;
+}
+
+/* Zeros stay behind the records, also when it is closed; a file of zeros becomes a log. */
+static void test_prewritten_room(void **state)
+{
+    (void)state;
+    struct mf_reclog_options options = with(MF_RECLOG_SYNC);
+    options.reserve_bytes = 8192;
+    options.flags = MF_RECLOG_PREWRITE | MF_RECLOG_PROVE;
+    struct mf_reclog *log = opened(&options);
+    add(log, "one");
+    assert_int_equal(size_of_log(), 8192);
+    assert_int_equal(mf_reclog_close(log, &err), 0);
+    assert_int_equal(size_of_log(), 8192);
+    log = opened(&options);
+    struct mf_reclog_info info;
+    mf_reclog_info(log, &info);
+    assert_int_equal(info.cut_bytes, 0);
+    assert_true(info.closed);
+    add(log, "two");
+    assert_int_equal(size_of_log(), 8192);
+    assert_int_equal(mf_reclog_close(log, &err), 0);
+    expect_all("one two");
+
+    static const char zeros[10000];
+    assert_int_equal(mf_fs_replace(env.fs, "log", zeros, sizeof zeros, &err), 0);
+    struct mf_reclog_options plain = with(MF_RECLOG_PAGE);
+    struct mf_reclog *none = NULL;
+    assert_int_equal(mf_reclog_open("log", &plain, &env, &none, &err), MF_EFORMAT);
+    expect_all(""); /* a log in the making */
+    log = opened(&options);
+    add(log, "three");
+    assert_int_equal(size_of_log(), sizeof zeros);
+    assert_int_equal(mf_reclog_close(log, &err), 0);
+    expect_all("three");
+}
+
+/* What could not be written is taken back for good; what was written stays, and is durable. */
+static void test_discard(void **state)
+{
+    (void)state;
+    struct mf_reclog_options options = with(MF_RECLOG_NONE);
+    struct mf_reclog *log = opened(&options);
+    add(log, "one");
+    assert_int_equal(mf_reclog_flush(log, &err), 0);
+    mf_simdisk_set_capacity(disk, 1);
+    static char large[9000];
+    assert_int_equal(mf_reclog_append(log, 7, large, sizeof large, NULL, &err), 0);
+    add(log, "two");
+    assert_int_equal(mf_reclog_sync(log, MF_RECLOG_ALL, &err), -ENOSPC);
+    assert_int_equal(mf_reclog_discard(log, &err), 0);
+    struct mf_reclog_info info;
+    mf_reclog_info(log, &info);
+    assert_int_equal(info.last_seq, 1);
+    assert_int_equal(info.durable_seq, 1);
+    mf_simdisk_set_capacity(disk, 0);
+    add(log, "three");
+    assert_int_equal(mf_reclog_close(log, &err), 0);
+    expect_all("one three");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +562,8 @@ int main(void)
         TEST(test_full_disk),
         TEST(test_close_tells_what_is_lost),
         TEST(test_reserved_room),
+        TEST(test_prewritten_room),
+        TEST(test_discard),
         TEST(test_observer),
         TEST(test_bytes),
     };

@@ -409,6 +409,15 @@ static void test_failed_sync_forgets(void **state)
         assert_int_equal(content(after, "f", bytes, 4096), 4096);
         lost += bytes[0] == 'a';
         mf_simdisk_free(after);
+        char on_disk[4096];
+        memcpy(on_disk, bytes, sizeof on_disk);
+        mf_file_forget(file); /* then the disk is read */
+        assert_int_equal(content(disk, "f", bytes, 4096), 4096);
+        assert_memory_equal(bytes, on_disk, sizeof bytes);
+        fill(file, 'c', 4096, 0);
+        mf_file_forget(file); /* but what is still to be written stays */
+        assert_int_equal(content(disk, "f", bytes, 4096), 4096);
+        assert_int_equal(bytes[0], 'c');
         mf_file_close(file);
         mf_simdisk_free(disk);
     }

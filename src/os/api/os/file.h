@@ -63,6 +63,10 @@ int mf_file_write(struct mf_file *file, const void *bytes, size_t len, uint64_t 
 /* Makes content (and the size) durable: fdatasync. After a failure the content of the file since
  * the last good sync is unknown; the caller must poison itself, not retry. */
 int mf_file_sync(struct mf_file *file, struct mf_errinfo *err);
+/* Forgets what memory holds of the file, but for what is still to be written, so that it is read
+ * from the disk: after a failed sync the page cache shows what the disk never got. Where the system
+ * does not do it nothing happens. */
+void mf_file_forget(struct mf_file *file);
 int mf_file_truncate(struct mf_file *file, uint64_t size_bytes, struct mf_errinfo *err);
 /* Reserves disk blocks for [0, size_bytes) and extends the file with zeros; never shortens it.
  * -ENOSPC here, never SIGBUS later: where the file system cannot reserve, zeros are written. After
