@@ -397,6 +397,10 @@ static void collect_memory(const struct measurement *shared, struct bench_proces
         mf__resource_add(process, "allocations_per_op", (double)shared->counted.count / n);
         mf__resource_add(process, "allocated_bytes_per_op", (double)shared->counted.bytes / n);
     }
+    const double live = mf__live_heap_bytes();
+    if (live > 0) {
+        mf__resource_add(process, "live_bytes", live);
+    }
     const size_t most =
         shared->rss_count > shared->live_count ? shared->rss_count : shared->live_count;
     double *scratch = mf_malloc((most * most + 1) * sizeof *scratch);

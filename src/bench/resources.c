@@ -4,6 +4,7 @@
 
 #include "os/clock.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,12 @@ void mf__resources_read(struct resource_reading *ret_reading)
         (void)mf__parse_cpu_ticks(text, &ret_reading->steal_ticks, &ret_reading->all_ticks);
     }
     ret_reading->wall_ns = mf_clock_monotonic_ns(NULL);
+}
+
+double mf__live_heap_bytes(void)
+{
+    const struct mallinfo2 info = mallinfo2();
+    return (double)info.uordblks + (double)info.hblkhd;
 }
 
 void mf__resource_add(struct bench_process *process, const char *name, double value)

@@ -30,6 +30,8 @@ bool mf__parse_cpu_ticks(const char *text, uint64_t *ret_steal, uint64_t *ret_al
 void mf__resources_between(const struct resource_reading *before,
                            const struct resource_reading *after, uint64_t iterations,
                            struct bench_process *process);
+/* Of this process, by malloc's own account; 0 where another malloc stands in its place. */
+double mf__live_heap_bytes(void);
 void mf__resource_add(struct bench_process *process, const char *name, double value);
 
 #endif

@@ -318,6 +318,22 @@ static void memory_and_allocations(void **state)
                                         "allocated_bytes_per_op") == 64);
         assert_true(mf__bench_named_get(process->resources, process->resource_count,
                                         "leaked_bytes_per_op") >= 64);
+        assert_true(mf__bench_named_get(process->resources, process->resource_count, "live_bytes") >
+                    64);
+    }
+    static const char *const always[] = {
+        "peak_memory_bytes",
+        "cpu_time_ns_per_op",
+        "cpus_used",
+        "context_switches_voluntary_per_op",
+        "context_switches_involuntary_per_op",
+        "page_faults_minor_per_op",
+        "page_faults_major_per_op",
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(always); i++) {
+        if (isnan(mf__bench_named_get(process->resources, process->resource_count, always[i]))) {
+            fail_msg("%s is missing", always[i]);
+        }
     }
     mf__process_free(&measured.process);
 }
