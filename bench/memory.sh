@@ -56,7 +56,7 @@ prometheus_kib=$(resident_kib "$prometheus_pid")
 exporter_kib=$(resident_kib "${started[0]}")
 scraped=$(curl -fsS "http://127.0.0.1:${ports[1]}/metrics" | grep -vc '^#')
 if [ -n "$json" ]; then
-    printf '{"schema": "mayfly-bench/1", "suite": "memory-prometheus", "seconds": %d,\n' "$wait_s"
+    printf '{"schema_version": 1, "suite": "memory-prometheus", "seconds": %d,\n' "$wait_s"
     printf ' "prometheus_kib": %d, "node_exporter_kib": %d, "node_series": %d}\n' \
         "$prometheus_kib" "$exporter_kib" "$scraped"
 else

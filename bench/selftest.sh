@@ -52,7 +52,7 @@ gate() { # NAME WANTED-CODE OPTION...
 gate same 0 --binary build/release/selftest/selftest_1000 --base "$scratch/base"
 gate planted 3 --binary build/release/selftest/selftest_1020 --base "$scratch/base"
 if git diff --quiet "$revision" -- 2>/dev/null; then
-    gate tree 0 --binary build/release/bench/bench_record --base "$revision" 'query::*' 'consolidate::*'
+    gate tree 0 --base "$revision" 'query::*' 'consolidate::*'
 else
     echo "tree     left out: there are changes since $revision"
 fi

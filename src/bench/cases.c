@@ -283,12 +283,16 @@ int mf__cases_find(const struct bench_config *config, bool own, const struct ben
     return rc;
 }
 
-int mf__cases_of_program(const struct bench_config *config, const char *path,
-                         const struct bench_filter *filter, struct mf_signals *signals,
-                         struct bench_cases *ret_cases, struct mf_errinfo *err)
+int mf__cases_of_programs(const struct bench_config *config, const char *const *programs,
+                          size_t count, const struct bench_filter *filter,
+                          struct mf_signals *signals, struct bench_cases *ret_cases,
+                          struct mf_errinfo *err)
 {
     struct paths paths = {.err = err};
-    int rc = add_path(&paths, path);
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc = add_path(&paths, programs[i]);
+    }
     if (rc == 0) {
         rc = cases_of_paths(config, &paths, filter, signals, ret_cases, err);
     }

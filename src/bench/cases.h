@@ -39,10 +39,11 @@ struct bench_cases {
 int mf__cases_find(const struct bench_config *config, bool own, const struct bench_filter *filter,
                    struct mf_signals *signals, struct bench_cases *ret_cases,
                    struct mf_errinfo *err);
-/* The same for one program, for the other side of a comparison. */
-int mf__cases_of_program(const struct bench_config *config, const char *path,
-                         const struct bench_filter *filter, struct mf_signals *signals,
-                         struct bench_cases *ret_cases, struct mf_errinfo *err);
+/* The same for these programs, for the other side of a comparison. */
+int mf__cases_of_programs(const struct bench_config *config, const char *const *programs,
+                          size_t count, const struct bench_filter *filter,
+                          struct mf_signals *signals, struct bench_cases *ret_cases,
+                          struct mf_errinfo *err);
 void mf__cases_free(struct bench_cases *cases);
 
 /* Whether a file is a benchmark program: an ELF file with the note that mf_bench_main() leaves. 1,

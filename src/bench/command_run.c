@@ -181,8 +181,8 @@ static int take_now(struct session *session, const char *text)
     if (rc == 0 && kind == REFERENCE_RESULTS) {
         rc = mf__run_load(text, &session->run, &command->err);
     } else if (rc == 0 && kind == REFERENCE_PROGRAM) {
-        rc = mf__cases_of_program(&command->config, text, &session->filter, &command->signals,
-                                  &session->cases, &command->err);
+        rc = mf__cases_of_programs(&command->config, &text, 1, &session->filter, &command->signals,
+                                   &session->cases, &command->err);
         if (rc == 0 && session->cases.case_count == 0) {
             rc = mf_fail(&command->err, MF_ENOTFOUND, "no benchmark of %s matches", text);
         }

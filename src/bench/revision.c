@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * revision.c -- the same program of another revision of the project; see tool.h.
+ * revision.c -- the same programs of another revision of the project; see tool.h.
  *
  *   <target-dir>/revisions/<commit>-<preset>/<program>   built before: taken as it is
- *   <target-dir>/revisions/<commit>-<preset>/tree        the worktree, while it is built; then
- * removed
+ *   <target-dir>/revisions/<commit>-<preset>/tree        the worktree, while they are built; then
+ *                                                        it is removed
  */
 #include "tool.h"
 
@@ -66,14 +66,18 @@ char *mf__git_commit(void)
 struct build {
     char *top; /* of the working tree */
     char *commit;
-    char *relative; /* the program from there, "build/release/bench/x" */
-    char *preset;
+    char *preset;    /* by which all programs were built */
     char *directory; /* for this commit and preset */
     char *tree;      /* the worktree in it */
-    char *binary;    /* what comes out */
     struct mf_signals *signals;
     int *ret_signal;
     struct mf_errinfo *err;
+};
+
+struct product {
+    char *relative; /* from the top, "build/release/bench/x" */
+    char *binary;   /* what comes out */
+    bool there;
 };
 
 static int run(struct build *build, const char *const *argv, const char *what)
@@ -86,35 +90,54 @@ static int run(struct build *build, const char *const *argv, const char *what)
                              what, build->commit, argv[0], rc);
 }
 
+static const char *file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+static bool exists(const char *path)
+{
+    struct mf_file_info info;
+    return mf_fs_info(NULL, path, &info, NULL) == 0;
+}
+
 /* Where the program lies in the project, and by which preset it was built. */
-static int locate(struct build *build, const char *program)
+static int locate(struct build *build, const char *program, struct product *product)
 {
     char space[PATH_MAX];
     const char *resolved = realpath(program, space);
     const size_t len = strlen(build->top);
-    const bool inside =
-        resolved != NULL && strncmp(resolved, build->top, len) == 0 && resolved[len] == '/';
-    int rc = 0;
-    if (!inside) {
-        rc = mf_fail(build->err, MF_EVALUE,
-                     "%s is not in the working tree %s; only what its build makes can be built at "
-                     "another revision",
-                     program, build->top);
-    } else {
-        const char *relative = resolved + len + 1;
-        const char *preset = strncmp(relative, "build/", 6) == 0 ? relative + 6 : "";
-        const size_t preset_len = strcspn(preset, "/");
-        build->relative = mf_strdup(relative);
-        build->preset =
-            preset[preset_len] == '/' ? mf_strndup(preset, preset_len) : mf_strdup(DEFAULT_PRESET);
-        rc = build->relative != NULL && build->preset != NULL ? 0 : -ENOMEM;
+    if (resolved == NULL || strncmp(resolved, build->top, len) != 0 || resolved[len] != '/') {
+        return mf_fail(
+            build->err, MF_EVALUE,
+            "%s is not in the working tree %s; only what its build makes can be built at "
+            "another revision",
+            program, build->top);
     }
+    product->relative = mf_strdup(resolved + len + 1);
+    if (product->relative == NULL) {
+        return mf_fail_os(build->err, -ENOMEM, "cannot build");
+    }
+    const char *name = strncmp(product->relative, "build/", 6) == 0 ? product->relative + 6 : "";
+    const size_t name_len = strcspn(name, "/");
+    char *preset = name[name_len] == '/' ? mf_strndup(name, name_len) : mf_strdup(DEFAULT_PRESET);
+    int rc = preset != NULL ? 0 : mf_fail_os(build->err, -ENOMEM, "cannot build");
+    if (rc == 0 && build->preset != NULL && strcmp(build->preset, preset) != 0) {
+        rc = mf_fail(build->err, MF_EVALUE,
+                     "the programs are of two builds, %s and %s; name those of one with --binary",
+                     build->preset, preset);
+    }
+    if (rc == 0 && build->preset == NULL) {
+        build->preset = preset;
+        return 0;
+    }
+    mf_free(preset);
     return rc;
 }
 
 static int name_paths(struct build *build, const char *target_dir)
 {
-    const char *slash = strrchr(build->relative, '/');
     char space[PATH_MAX];
     const char *real_target = NULL;
     int rc = mf_fs_mkdirs(NULL, target_dir, build->err);
@@ -126,54 +149,86 @@ static int name_paths(struct build *build, const char *target_dir)
         build->directory =
             mf_asprintf("%s/revisions/%.16s-%s", real_target, build->commit, build->preset);
         build->tree = build->directory != NULL ? mf_asprintf("%s/tree", build->directory) : NULL;
-        build->binary = build->directory != NULL
-                            ? mf_asprintf("%s/%s", build->directory,
-                                          slash != NULL ? slash + 1 : build->relative)
-                            : NULL;
-        rc = build->tree != NULL && build->binary != NULL ? 0 : -ENOMEM;
+        rc = build->tree != NULL ? 0 : -ENOMEM;
     }
     return rc < 0 ? mf_fail_os(build->err, rc, "cannot make %s", target_dir) : 0;
 }
 
-static int make_binary(struct build *build)
+static int name_product(struct build *build, struct product *product)
 {
-    const char *slash = strrchr(build->relative, '/');
-    const char *target = slash != NULL ? slash + 1 : build->relative;
-    char *build_dir = mf_asprintf("%s/build/%s", build->tree, build->preset);
-    char *built = mf_asprintf("%s/%s", build->tree, build->relative);
+    product->binary = mf_asprintf("%s/%s", build->directory, file_name(product->relative));
+    product->there = product->binary != NULL && exists(product->binary);
+    return product->binary != NULL ? 0 : mf_fail_os(build->err, -ENOMEM, "cannot build");
+}
+
+/* ---- the worktree ---- */
+
+static void remove_tree(struct build *build)
+{
+    const char *remove[] = {"git",    "-C",      build->top,  "worktree",
+                            "remove", "--force", build->tree, NULL};
+    int ignored = 0;
+    if (exists(build->tree)) {
+        (void)mf__tool_run(remove, NULL, NULL, &ignored, NULL);
+    }
+}
+
+static int make_tree(struct build *build)
+{
     const char *add[] = {"git",      "-C",      build->top,  "worktree",    "add", "--force",
                          "--detach", "--quiet", build->tree, build->commit, NULL};
     const char *configure[] = {"cmake", "-S", build->tree, "--preset", build->preset, NULL};
-    const char *compile[] = {"cmake", "--build", build_dir, "--target", target, NULL};
-    const char *copy[] = {"cmake", "-E", "copy", built, build->binary, NULL};
-    const char *remove[] = {"git",    "-C",      build->top,  "worktree",
-                            "remove", "--force", build->tree, NULL};
-    int rc = build_dir != NULL && built != NULL ? mf_fs_mkdirs(NULL, build->directory, build->err)
-                                                : mf_fail_os(build->err, -ENOMEM, "cannot build");
-    struct mf_file_info info;
-    if (rc == 0 &&
-        mf_fs_info(NULL, build->tree, &info, NULL) == 0) { /* of a build that was cut off */
-        (void)mf__tool_run(remove, build->signals, NULL, build->ret_signal, NULL);
-    }
+    int rc = mf_fs_mkdirs(NULL, build->directory, build->err);
+    remove_tree(build); /* of a build that was cut off */
     if (rc == 0) {
         rc = run(build, add, "make a worktree");
     }
     if (rc == 0) {
         rc = run(build, configure, "configure the build");
     }
-    if (rc == 0) {
-        rc = run(build, compile, "build the benchmarks");
-    }
+    return rc;
+}
+
+static int make_product(struct build *build, struct product *product)
+{
+    char *build_dir = mf_asprintf("%s/build/%s", build->tree, build->preset);
+    char *built = mf_asprintf("%s/%s", build->tree, product->relative);
+    const char *compile[] = {
+        "cmake", "--build", build_dir, "--target", file_name(product->relative), NULL};
+    const char *copy[] = {"cmake", "-E", "copy", built, product->binary, NULL};
+    int rc = build_dir != NULL && built != NULL ? run(build, compile, "build the benchmarks")
+                                                : mf_fail_os(build->err, -ENOMEM, "cannot build");
     if (rc == 0) {
         rc = run(build, copy, "keep the program");
     }
-    if (mf_fs_info(NULL, build->tree, &info, NULL) == 0) {
-        int ignored = 0;
-        (void)mf__tool_run(remove, NULL, NULL, &ignored, NULL);
-    }
+    product->there = rc == 0;
     mf_free(build_dir);
     mf_free(built);
     return rc;
+}
+
+/* Those that are not there yet. Of several a revision need not make all. */
+static int make_products(struct build *build, struct product *products, size_t count)
+{
+    size_t there = 0;
+    for (size_t i = 0; i < count; i++) {
+        there += products[i].there;
+    }
+    if (there == count) {
+        return 0;
+    }
+    int rc = make_tree(build);
+    int failed = 0;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        if (!products[i].there) {
+            const int made = make_product(build, &products[i]);
+            failed = made == MF_EREMOTE ? made : failed;
+            rc = made == MF_EREMOTE ? 0 : made;
+            there += made == 0;
+        }
+    }
+    remove_tree(build);
+    return rc < 0 ? rc : there > 0 ? 0 : failed;
 }
 
 static int find_revision(struct build *build, const char *revision)
@@ -193,32 +248,44 @@ static int find_revision(struct build *build, const char *revision)
     return 0;
 }
 
-int mf__revision_build(const char *revision, const char *program, const char *target_dir,
-                       struct mf_signals *signals, int *ret_signal, char **ret_path,
-                       struct mf_errinfo *err)
+static int build_all(struct build *build, const char *revision, const char *const *programs,
+                     struct product *products, size_t count, const char *target_dir)
+{
+    int rc = find_revision(build, revision);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc = locate(build, programs[i], &products[i]);
+    }
+    if (rc == 0) {
+        rc = name_paths(build, target_dir);
+    }
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc = name_product(build, &products[i]);
+    }
+    return rc < 0 ? rc : make_products(build, products, count);
+}
+
+int mf__revision_build(const char *revision, const char *const *programs, size_t count,
+                       const char *target_dir, struct mf_signals *signals, int *ret_signal,
+                       char **ret_paths, struct mf_errinfo *err)
 {
     struct build build = {.signals = signals, .ret_signal = ret_signal, .err = err};
-    struct mf_file_info info;
-    int rc = find_revision(&build, revision);
-    if (rc == 0) {
-        rc = locate(&build, program);
+    struct product *products = mf_calloc(count + 1, sizeof *products);
+    const int rc = products != NULL
+                       ? build_all(&build, revision, programs, products, count, target_dir)
+                       : mf_fail_os(err, -ENOMEM, "cannot build");
+    for (size_t i = 0; i < count && products != NULL; i++) {
+        if (rc == 0 && products[i].there) {
+            ret_paths[i] = products[i].binary;
+            products[i].binary = NULL;
+        }
+        mf_free(products[i].relative);
+        mf_free(products[i].binary);
     }
-    if (rc == 0) {
-        rc = name_paths(&build, target_dir);
-    }
-    if (rc == 0 && mf_fs_info(NULL, build.binary, &info, NULL) < 0) {
-        rc = make_binary(&build);
-    }
-    if (rc == 0) {
-        *ret_path = build.binary;
-        build.binary = NULL;
-    }
+    mf_free(products);
     mf_free(build.top);
     mf_free(build.commit);
-    mf_free(build.relative);
     mf_free(build.preset);
     mf_free(build.directory);
     mf_free(build.tree);
-    mf_free(build.binary);
     return rc;
 }

@@ -77,35 +77,63 @@ static int find_cases(struct session *session)
     return rc;
 }
 
-static int others_of_program(struct session *session, const char *path)
+static int others_of_programs(struct session *session, const char *const *paths, size_t count)
 {
     struct command *command = session->command;
-    const int rc = mf__cases_of_program(&command->config, path, &session->filter, &command->signals,
-                                        &session->others, &command->err);
+    const int rc = mf__cases_of_programs(&command->config, paths, count, &session->filter,
+                                         &command->signals, &session->others, &command->err);
     session->has_others = rc == 0;
     return rc;
+}
+
+/* The programs that have a benchmark among the cases. Their number. */
+static size_t programs_in_use(const struct session *session, const char **ret_paths)
+{
+    size_t count = 0;
+    for (size_t p = 0; p < session->cases.program_count; p++) {
+        bool used = false;
+        for (size_t i = 0; i < session->cases.case_count && !used; i++) {
+            used = session->cases.cases[i].program == &session->cases.programs[p];
+        }
+        if (used) {
+            ret_paths[count++] = session->cases.programs[p].path;
+        }
+    }
+    return count;
 }
 
 static int others_of_revision(struct session *session, const char *revision)
 {
     struct command *command = session->command;
     int rc = find_cases(session);
-    if (rc == 0 && session->cases.program_count != 1) {
-        rc =
-            mf_fail(&command->err, MF_EVALUE,
-                    "the benchmarks are of %zu programs; name the one to build at revision %s with "
-                    "--binary",
-                    session->cases.program_count, revision);
+    const size_t most = session->cases.program_count;
+    const char **programs = mf_calloc(most + 1, sizeof *programs);
+    char **built = mf_calloc(most + 1, sizeof *built);
+    if (rc == 0 && (programs == NULL || built == NULL)) {
+        rc = mf_fail_os(&command->err, -ENOMEM, "cannot compare");
     }
-    char *path = NULL;
+    size_t count = 0;
+    size_t made = 0;
     if (rc == 0) {
-        rc = mf__revision_build(revision, session->cases.programs[0].path, target_dir(session),
-                                &command->signals, &session->signal, &path, &command->err);
+        count = programs_in_use(session, programs);
+        rc = mf__revision_build(revision, programs, count, target_dir(session), &command->signals,
+                                &session->signal, built, &command->err);
+    }
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        if (built[i] != NULL) {
+            programs[made++] = built[i];
+        } else {
+            mf__command_note(command, "revision %s does not make %s", revision, programs[i]);
+        }
     }
     if (rc == 0) {
-        rc = others_of_program(session, path);
+        rc = others_of_programs(session, programs, made);
     }
-    mf_free(path);
+    for (size_t i = 0; i < most && built != NULL; i++) {
+        mf_free(built[i]);
+    }
+    mf_free(built);
+    mf_free(programs);
     return rc;
 }
 
@@ -130,7 +158,7 @@ static int reference_compare(struct session *session, const char *text)
     }
     switch (kind) {
     case REFERENCE_PROGRAM:
-        return others_of_program(session, text);
+        return others_of_programs(session, &text, 1);
     case REFERENCE_REVISION:
         return others_of_revision(session, text);
     case REFERENCE_RESULTS:

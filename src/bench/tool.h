@@ -21,11 +21,12 @@ int mf__tool_run(const char *const *argv, struct mf_signals *signals, struct mf_
  * changed;
  * "" outside of a tree. For mf_free(); NULL: out of memory. */
 char *mf__git_commit(void);
-/* A program of another revision: the same file of the build, built there by the same preset of
+/* Programs of another revision: the same files of the build, built there by the same preset of
  * CMake (as build/<preset>/..; else "release") in a worktree of its own, and kept below the target
- * directory for the next time. *ret_path is for mf_free(). */
-int mf__revision_build(const char *revision, const char *program, const char *target_dir,
-                       struct mf_signals *signals, int *ret_signal, char **ret_path,
-                       struct mf_errinfo *err);
+ * directory for the next time. ret_paths (`count` of them) are for mf_free(), also after a failure;
+ * NULL for a program that the revision does not make, if it makes another. */
+int mf__revision_build(const char *revision, const char *const *programs, size_t count,
+                       const char *target_dir, struct mf_signals *signals, int *ret_signal,
+                       char **ret_paths, struct mf_errinfo *err);
 
 #endif

@@ -57,6 +57,20 @@ jq -e '.commit | endswith("-dirty")' slower.json >/dev/null || complain "changes
 
 # ---- by the program, which finds the build; with a revision that is none ----
 expect 3 "$MAYFLY" bench gate planted --base HEAD
+# of several programs, one of them new
+sed 's/(planted, spin)/(fresh, spin)/; s/(good,/(fine,/; s/(bad,/(worse,/; s/(slow,/(slower,/' bench_programs.c >fresh.c
+cat >>CMakeLists.txt <<'END'
+add_executable(fresh_bench fresh.c)
+target_link_libraries(fresh_bench PRIVATE PkgConfig::BENCH)
+END
+{ cmake --preset release && cmake --build build/release; } >build.log 2>&1 || cat build.log
+expect 3 "$MAYFLY" bench gate ::spin --base HEAD --json
+stderr_has "does not make build/release/bench/fresh_bench"
+jq -e '[.benchmarks[] | [.name, .change.verdict]] | sort == [["fresh::spin", "NO_BASELINE"],
+    ["planted::spin", "REGRESSED"]]' "$out" >/dev/null ||
+    complain "unexpected: $(jq -c '.benchmarks[] | [.name, .change]' "$out")"
+git checkout -q CMakeLists.txt
+rm fresh.c build/release/bench/fresh_bench
 expect 3 "$MAYFLY" bench gate planted --base "$built"
 expect 64 "$MAYFLY" bench gate planted --base slower.json
 stderr_has "--compare takes it"
