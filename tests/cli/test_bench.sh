@@ -7,7 +7,7 @@ export TMPDIR=$scratch MF_BENCH_WARM_UP_TIME=0.01 MF_BENCH_MEASUREMENT_TIME=0.05
 cd "$scratch" || exit 1
 
 # ---- every benchmark runs, and finds that what it did is right ----
-for suite in record write_path phases torn memory reclog export run rrd; do
+for suite in record scale write_path phases torn memory reclog export run rrd; do
     [ -x "$bin/bench_$suite" ] || continue
     expect 0 "$bin/bench_$suite" --test --json --skip memory::seven_days
     jq -e '.benchmarks | length > 0 and all(.status == "ok")' "$out" >/dev/null ||
