@@ -142,8 +142,10 @@ static void take_change(struct mf_recorder *recorder, const struct mf_reaped *re
             mf__recorder_tell_continued(recorder); /* on a terminal it was us */
         }
     }
-    if (reaped->ended && reaped->pid == recorder->child.monitor_pid && !recorder->ended) {
-        /* Somebody killed the monitor. The command's end cannot be learnt any more. */
+    if (reaped->ended && reaped->pid == recorder->child.monitor_pid && !recorder->ended &&
+        !mf_is_child(recorder->child.pid)) {
+        /* Somebody killed the monitor, and the command has not become our own child, as it does
+         * where we are a subreaper: its end cannot be learnt. */
         recorder->ended = true;
         recorder->ended_ns = now_ns(recorder);
     }

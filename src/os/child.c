@@ -104,9 +104,22 @@ static int why_not_executed(const char *name, int error)
     return ENOENT;
 }
 
-static _Noreturn void become_command(const struct mf_child_spec *spec, int report, pid_t parent,
-                                     bool born_inside)
+/* From the monitor's side to ours. */
+struct started {
+    int32_t pid;        /* or a negative errno */
+    int32_t exec_error; /* NOT_EXECUTED_YET, 0, or an errno */
+};
+
+#define NOT_EXECUTED_YET (-1)
+
+/* announce: a socket on which it says its number before it executes; -1: nowhere. */
+static _Noreturn void become_command(const struct mf_child_spec *spec, int announce, int report,
+                                     pid_t parent, bool born_inside)
 {
+    if (announce >= 0) {
+        const struct started started = {(int32_t)getpid(), NOT_EXECUTED_YET};
+        (void)!send(announce, &started, sizeof started, MSG_NOSIGNAL);
+    }
     if (spec->terminal >= 0) {
         setpgid(0, 0);
         tcsetpgrp(spec->terminal, getpid()); /* from the background; SIGTTOU is blocked */
@@ -165,7 +178,7 @@ static pid_t fork_into(const struct mf_cgroup_entrance *cgroup, bool *ret_inside
 }
 
 /* Forks the command and waits until it runs. Returns its pid, or a negative errno of fork. */
-static int32_t fork_command(const struct mf_child_spec *spec, int *ret_exec_error)
+static int32_t fork_command(const struct mf_child_spec *spec, int announce, int *ret_exec_error)
 {
     int report[2];
     if (pipe2(report, O_CLOEXEC) != 0) {
@@ -176,7 +189,7 @@ static int32_t fork_command(const struct mf_child_spec *spec, int *ret_exec_erro
     const pid_t pid = fork_into(spec->cgroup, &born_inside);
     if (pid == 0) {
         close(report[0]);
-        become_command(spec, report[1], parent, born_inside);
+        become_command(spec, announce, report[1], parent, born_inside);
     }
     const int fork_error = errno;
     close(report[1]);
@@ -257,6 +270,12 @@ static int reap(pid_t which, struct mf_reaped *ret_reaped)
     return 1;
 }
 
+bool mf_is_child(int32_t pid)
+{
+    siginfo_t info;
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 int mf_become_subreaper(void)
 {
     return prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 ? -errno : 0;
@@ -273,11 +292,6 @@ int mf_reap_next(struct mf_reaped *ret_reaped)
 }
 
 /* ---- the monitor ---- */
-
-struct started {
-    int32_t pid; /* or a negative errno */
-    int32_t exec_error;
-};
 
 /* Everything but the socket, our terminal and the signals is closed; what was open is not ours to
  * keep open. They move to 3, 4 and 5. */
@@ -361,7 +375,7 @@ static _Noreturn void become_monitor(const struct mf_child_spec *spec, int socke
     sigaddset(&child_signal, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child_signal, NULL);
     int signals = signalfd(-1, &child_signal, SFD_CLOEXEC | SFD_NONBLOCK);
-    started.pid = fork_command(&command, &started.exec_error);
+    started.pid = fork_command(&command, socket, &started.exec_error);
     int outer = spec->outer != NULL ? spec->outer->descriptor : -1;
     const struct termios modes = spec->outer != NULL ? spec->outer->modes : (struct termios){0};
     keep_only(&socket, &outer, &signals);
@@ -390,11 +404,21 @@ static int start_under_monitor(const struct mf_child_spec *spec, struct mf_child
         close(ends[0]);
         return not_started(-fork_error, err);
     }
+    /* The command tells its number, then the monitor whether it runs; unless the command was quick
+     * to kill it. */
     struct started started = {-EIO, 0};
     ssize_t n = 0;
     do {
-        n = recv(ends[0], &started, sizeof started, 0);
-    } while (n < 0 && errno == EINTR);
+        struct started next;
+        n = recv(ends[0], &next, sizeof next, 0);
+        if (n == (ssize_t)sizeof next) {
+            started = next;
+        }
+    } while ((n < 0 && errno == EINTR) || (n > 0 && started.exec_error == NOT_EXECUTED_YET));
+    if (started.exec_error == NOT_EXECUTED_YET) {
+        started.exec_error = 0;
+        n = (ssize_t)sizeof started;
+    }
     if (n != (ssize_t)sizeof started || started.pid < 0 || started.exec_error != 0) {
         close(ends[0]);
         while (waitpid(monitor, NULL, 0) < 0 && errno == EINTR) {
@@ -420,7 +444,7 @@ int mf_child_start(const struct mf_child_spec *spec, struct mf_child *ret_child,
         return start_under_monitor(spec, ret_child, ret_exec_error, err);
     }
     int exec_error = 0;
-    const int32_t pid = fork_command(spec, &exec_error);
+    const int32_t pid = fork_command(spec, -1, &exec_error);
     if (pid < 0) {
         return not_started(pid, err);
     }

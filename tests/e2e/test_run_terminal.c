@@ -293,6 +293,23 @@ static void a_recorder_that_is_killed(void **state)
     see(s, "READY ");
 }
 
+/* The parent that a command sees at a terminal is its session's leader. With that gone it is hung
+ * up; who ignores that goes on, is recorded on, and its end is known. Our terminal is as before. */
+static void a_monitor_that_is_killed(void **state)
+{
+    struct screen *s = *state;
+    type(s, "$M sh -c 'kill -KILL $PPID; sleep 100'; echo code=$?; stty -a | grep -o ' icanon'\n");
+    see(s, "code=129");
+    see(s, " icanon");
+    see(s, "READY ");
+    type(s, "$M sh -c 'trap \"\" HUP; kill -KILL $PPID; sleep 0.2; echo still here; exit 7'; "
+            "echo code=$?; stty -a | grep -o ' icanon'\n");
+    see(s, "still here\r\n");
+    see(s, "code=7");
+    see(s, " icanon");
+    see(s, "READY ");
+}
+
 static void the_terminal_goes_away(void **state)
 {
     struct screen *s = *state;
@@ -330,6 +347,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_terminal_for_one_stream, start, stop),
         cmocka_unit_test_setup_teardown(what_stays_keeps_the_terminal, start, stop),
         cmocka_unit_test_setup_teardown(a_recorder_that_is_killed, start, stop),
+        cmocka_unit_test_setup_teardown(a_monitor_that_is_killed, start, stop),
         cmocka_unit_test_setup_teardown(the_terminal_goes_away, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,8 @@ int32_t mf_reap_peek(void);
 int mf_reap(int32_t pid, struct mf_reaped *ret_reaped);
 /* The next change of the command that the monitor reports: 1, 0 when none waits. */
 int mf_child_monitor_next(struct mf_child *child, struct mf_reaped *ret_reaped);
+/* Whether it is a child of this process, alive or not yet reaped. */
+bool mf_is_child(int32_t pid);
 
 /* kill(2); a negative pid is a group. 0 or a negative errno. */
 int mf_process_signal(int32_t pid, int number);
