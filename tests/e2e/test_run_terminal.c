@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -22,6 +23,7 @@
 
 struct screen {
     int master;
+    int gate; /* a FIFO, $G in the shell, open here: a command reads a line of it to wait for us */
     pid_t shell;
     char text[65536]; /* what came since the last look */
     size_t len;
@@ -72,9 +74,21 @@ static void see(struct screen *s, const char *text)
     }
 }
 
+static void open_gate(const struct screen *s)
+{
+    assert_int_equal(write(s->gate, "\n", 1), 1);
+}
+
 static int start(void **state)
 {
     struct screen *s = calloc(1, sizeof *s);
+    char gate[512];
+    snprintf(gate, sizeof gate, "%s", scratch_path("gate"));
+    (void)mkfifo(gate, 0600);
+    s->gate = open(gate, O_RDWR | O_CLOEXEC);
+    if (s->gate < 0) {
+        return -1;
+    }
     s->master = posix_openpt(O_RDWR | O_NOCTTY);
     if (s->master < 0 || grantpt(s->master) != 0 || unlockpt(s->master) != 0) {
         return -1;
@@ -93,6 +107,9 @@ static int start(void **state)
         dup2(slave, 2);
         close(slave);
         close(s->master);
+        signal(SIGINT, SIG_DFL); /* ignored when the tests run in the background of a script */
+        signal(SIGQUIT, SIG_DFL);
+        setenv("G", gate, 1);
         setenv("MAYFLY_HOME", home, 1);
         setenv("M", mayfly, 1);
         mayfly[strcspn(mayfly, " ")] = '\0';
@@ -113,6 +130,7 @@ static int stop(void **state)
     kill(s->shell, SIGKILL);
     waitpid(s->shell, NULL, 0);
     close(s->master);
+    close(s->gate);
     free(s);
     return 0;
 }
@@ -202,8 +220,9 @@ static void stopping_and_going_on(void **state)
 static void in_the_background(void **state)
 {
     struct screen *s = *state;
-    type(s, "$M sh -c 'sleep 0.2; echo from behind' &\n");
+    type(s, "$M sh -c 'read x <$G; echo from behind' &\n");
     see(s, "READY ");
+    open_gate(s);
     see(s, "from behind\r\n");
     type(s, "wait; echo waited\n");
     see(s, "waited");
@@ -265,9 +284,10 @@ static void what_stays_keeps_the_terminal(void **state)
 {
     struct screen *s = *state;
     type(s,
-         "$MB run -q --grace 50ms -- sh -c '(sleep 0.5; echo late) & echo main'; echo code=$?\n");
+         "$MB run -q --grace 50ms -- sh -c '(read x <$G; echo late) & echo main'; echo code=$?\n");
     see(s, "main\r\n");
     see(s, "code=0");
+    open_gate(s);
     see(s, "late\r\n");
 }
 
