@@ -9,3 +9,4 @@ mayfly_test(NAME cpu_threads RUNG unit SOURCES "${here}/unit/cpu/threads_test.c"
 mayfly_script_test(NAME cpu_inside RUNG cli SCRIPT "${here}/cli/test_cpu_inside.sh")
 mayfly_fuzz(NAME elf SOURCES fuzz/fuzz_elf.c LINK mf_fmt
   CORPUS "${here}/fuzz/corpus/elf")
+mayfly_test(NAME cpu_parts RUNG unit SOURCES "${here}/unit/cpu/parts_test.c" LINK mf_cpu PRIVATE_OF cpu)

@@ -135,8 +135,9 @@ struct mf_cpu_config {
  * thread.
  * The library is a guest: without MF_CPU_DETECT_NONE it handles one real-time signal, passes on
  * what is not its own to the handler that was there before, and puts that back on close. Sleeping
- * system calls of a thread with an open scope may be interrupted, as by any signal: those that
- * SA_RESTART restarts are restarted, others (poll, nanosleep, ...) return EINTR. */
+ * system calls of a thread with an open scope, and once more within the length of a budget after
+ * its last one, may be interrupted, as by any signal: those that SA_RESTART restarts are restarted,
+ * others (poll, nanosleep, ...) return EINTR. */
 MF_API MF_MUST_CHECK int mf_cpu_open(const struct mf_cpu_config *config, struct mf_cpu **ret_cpu,
                                      struct mf_errinfo *err);
 /* Ends it and frees all tasks. All scopes must have ended, and no other thread may use it any more.

@@ -4,23 +4,27 @@
 
 #include <math.h>
 
+#define STEP_BITS 4
+#define STEPS     (1u << STEP_BITS)
+
 static uint32_t bucket_of(int64_t ns)
 {
-    if (ns < 4) {
+    if (ns < STEPS) {
         return (uint32_t)(ns < 0 ? 0 : ns);
     }
     const uint32_t power = 63u - (uint32_t)__builtin_clzll((uint64_t)ns);
-    const uint32_t bucket = (power - 1) * 4 + (uint32_t)((uint64_t)ns >> (power - 2) & 3);
+    const uint32_t step = (uint32_t)((uint64_t)ns >> (power - STEP_BITS)) & (STEPS - 1);
+    const uint32_t bucket = (power - STEP_BITS + 1) * STEPS + step;
     return bucket < LATENESS_BUCKETS ? bucket : LATENESS_BUCKETS - 1;
 }
 
 static int64_t highest_of(uint32_t bucket)
 {
-    if (bucket < 4) {
+    if (bucket < STEPS) {
         return bucket;
     }
-    const uint32_t power = bucket / 4 + 1;
-    return (INT64_C(1) << power) + ((int64_t)(bucket % 4 + 1) << (power - 2)) - 1;
+    const uint32_t power = bucket / STEPS + STEP_BITS - 1;
+    return (INT64_C(1) << power) + ((int64_t)(bucket % STEPS + 1) << (power - STEP_BITS)) - 1;
 }
 
 void mf__lateness_add(struct lateness *lateness, int64_t ns)

@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* Four steps per power of two, from 1 ns; a value is told up to a quarter too large. */
-#define LATENESS_BUCKETS 160
+/* Sixteen steps per power of two, from 1 ns; a value is told up to a sixteenth too large. */
+#define LATENESS_BUCKETS 640
 
 struct lateness {
     _Atomic uint64_t count;

@@ -104,7 +104,7 @@ int mf_watch_new(const struct mf_watch_spec *spec, struct mf_watch **ret_watch,
         watch->groups[i].used = spec->budgets[i].together;
         watch->groups[i].subject.budget = (unsigned)i;
         mf__outside_window_open(&watch->groups[i].subject.window, spec->budgets[i].limit_ns,
-                        spec->budgets[i].within_ns, t_ns, 0, 0);
+                                spec->budgets[i].within_ns, t_ns, 0, 0);
         watch->groups[i].subject.due_ns = t_ns;
     }
     snprintf(watch->names[MF_WATCH_NAMES_MAX].comm, MF_PROC_COMM_LEN, "(other)");

@@ -190,6 +190,7 @@ void mf__cpu_threads_close(struct mf_cpu *cpu)
         unlink_thread(cpu, thread);
         hand_over_all(thread);
         mf_alarm_close(&thread->alarm);
+        atomic_store_explicit(&thread->depth, 0, memory_order_release);
         /* The rest is freed when the thread ends. */
     }
     mf_mutex_unlock(&mf__cpu_lock);

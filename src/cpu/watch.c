@@ -291,7 +291,7 @@ void mf__cpu_on_signal(int number, siginfo_t *info, void *context)
     const int saved = errno;
     struct mf_cpu *cpu = atomic_load_explicit(&mf__cpu, memory_order_acquire);
     struct thread *thread = mf__cpu_self;
-    if (!mf_alarm_sent(info)) {
+    if (!mf_alarm_sent(thread != NULL ? &thread->alarm : NULL, info)) {
         mf_alarm_signal_pass(&mf__cpu_signal, number, info, context);
     } else if (cpu != NULL && thread != NULL && thread->generation == cpu->generation) {
         atomic_fetch_add_explicit(&cpu->fires, 1, memory_order_relaxed);

@@ -116,10 +116,13 @@ int mf_alarm_signal_send(int32_t tid, int number)
     return rc;
 }
 
-bool mf_alarm_sent(const siginfo_t *info)
+bool mf_alarm_sent(const struct mf_alarm *alarm, const siginfo_t *info)
 {
-    return (info->si_code == SI_TIMER && info->si_value.sival_ptr == &cookie) ||
-           info->si_code == POLL_IN || info->si_code == POLL_HUP;
+    if (info->si_code == SI_TIMER) {
+        return info->si_value.sival_ptr == &cookie;
+    }
+    return alarm != NULL && alarm->kind == MF_ALARM_PERF && info->si_fd == alarm->descriptor &&
+           (info->si_code == POLL_IN || info->si_code == POLL_HUP);
 }
 
 /* ---- alarms ---- */

@@ -59,8 +59,9 @@ void mf_alarm_close(struct mf_alarm *alarm);
 void mf_alarm_abandon(struct mf_alarm *alarm);
 /* None. */
 void mf_alarm_forget(struct mf_alarm *alarm);
-/* Whether a signal came from an alarm that was opened here. [async-signal-safe] */
-bool mf_alarm_sent(const siginfo_t *info);
+/* Whether a signal came from this alarm, or from a timer that another such alarm once was. NULL:
+ * from any timer. [async-signal-safe] */
+bool mf_alarm_sent(const struct mf_alarm *alarm, const siginfo_t *info);
 
 /* Whether performance events that count the kernel's work are permitted: 0, or a negated errno. */
 int mf_alarm_perf_permitted(void);
