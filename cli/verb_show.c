@@ -2,6 +2,7 @@
  * verb_show.c -- mayfly show [FLIGHT] */
 #include "cli.h"
 #include "flight_operand.h"
+#include "flight_seal.h"
 #include "flight_view.h"
 #include "verbs.h"
 
@@ -375,6 +376,21 @@ static void events(const struct cli_view *view, const struct mf_story *story)
     }
 }
 
+/* As seal.json says; `mayfly verify` is who checks it. */
+static void sealed(const struct cli_view *view, const struct mf_flight_info *info)
+{
+    struct mf_seal_record record;
+    struct mf_buffer text = MF_BUFFER_INIT;
+    char hash[CLI_HASH_TEXT_LEN];
+    char size[MF_UNITS_LEN];
+    if (mf_flight_seal_read(info->dir, &record, NULL) == 1) {
+        mf_buffer_printf(&text, "%llu files, %s, root %s", (unsigned long long)record.files,
+                         mf_format_size(size, record.bytes), cli_hash_text(record.root, hash));
+        cli_view_field(view, "Sealed", text.data != NULL ? text.data : "");
+    }
+    mf_buffer_free(&text);
+}
+
 static void recording(const struct cli_view *view, const struct mf_story *story)
 {
     const struct mf_flight_info *info = story->info;
@@ -399,6 +415,7 @@ static void recording(const struct cli_view *view, const struct mf_story *story)
     for (size_t i = 0; i < story->problem_count; i++) {
         cli_view_field(view, i == 0 ? "Damage" : "", story->problems[i]);
     }
+    sealed(view, info);
     cli_view_field(view, "Id", info->id);
     cli_view_field(view, "Trace", info->trace_id);
     cli_view_field(view, "Files", info->dir);
@@ -536,6 +553,11 @@ static int print_json(struct cli_context *cli, const struct mf_story *story)
         mf_json_string(&json, *blind);
     }
     mf_json_end_array(&json);
+    struct mf_seal_record record;
+    if (mf_flight_seal_read(story->info->dir, &record, NULL) == 1) {
+        char hash[CLI_HASH_TEXT_LEN];
+        mf_json_key_string(&json, "seal_root", cli_hash_text(record.root, hash));
+    }
     mf_json_key(&json, "problems");
     mf_json_begin_array(&json);
     for (size_t i = 0; i < story->problem_count; i++) {

@@ -14,3 +14,4 @@ mayfly_fuzz(NAME state_batch
 target_include_directories(fuzz_state_batch PRIVATE "${CMAKE_SOURCE_DIR}/cli")
 mayfly_fuzz(NAME seal SOURCES fuzz/fuzz_seal.c LINK mf_flight PRIVATE_OF flight
   CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/seal")
+mayfly_test(NAME seal RUNG fault SOURCES fault/fault_seal.c lib/flights.c lib/scratch.c LINK mf_flight)

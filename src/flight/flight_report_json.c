@@ -2,6 +2,7 @@
  * flight_report_json.c -- a flight in the schema of docs/report.md. */
 #include "flight/lines.h"
 #include "flight/report.h"
+#include "seal_manifest.h"
 
 #include "base/fail.h"
 #include "base/heap.h"
@@ -10,6 +11,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <mayfly/seal.h>
 #include <string.h>
 
 static double ms(int64_t ns)
@@ -99,6 +101,21 @@ static void put_recorder(struct mf_json *json, const struct mf_story *story, siz
     mf_json_end_object(json);
 }
 
+/* What seal.json says; `mayfly verify` is who checks it. */
+static void put_seal(struct mf_json *json, const struct mf_flight_info *info)
+{
+    struct mf_seal_record record;
+    char hex[MF_SEAL_HEX_LEN];
+    if (mf_flight_seal_read(info->dir, &record, NULL) == 1) {
+        mf_json_key(json, "seal");
+        mf_json_begin_object(json);
+        mf_json_key_string(json, "root", mf__seal_hex(record.root, hex));
+        mf_json_key_uint(json, "files", record.files);
+        mf_json_key_uint(json, "bytes", record.bytes);
+        mf_json_end_object(json);
+    }
+}
+
 static void put_flight(struct mf_json *json, const struct mf_story *story, size_t processes_kept)
 {
     const struct mf_flight_info *info = story->info;
@@ -119,6 +136,7 @@ static void put_flight(struct mf_json *json, const struct mf_story *story, size_
     }
     key_ms(json, "interval_ms", info->interval_ns);
     mf_json_key_string(json, "state", mf_flight_state_name(info->state));
+    put_seal(json, info);
     mf_json_key(json, "limits");
     mf_json_begin_object(json);
     if (info->host_cpus > 0) {

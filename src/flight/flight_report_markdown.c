@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * flight_report_markdown.c -- a flight for the summary of a CI job. See flight/report.h. */
 #include "flight/report.h"
+#include "seal_manifest.h"
 
 #include "flight/lines.h"
 #include "fmt/markdown.h"
@@ -14,6 +15,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <mayfly/seal.h>
 #include <string.h>
 
 #define TITLE_COLUMNS  160
@@ -348,6 +350,11 @@ static void origin(struct mf_buffer *out, const struct mf_story *story)
         mf_buffer_puts(out, "- not seen: ");
         mf_markdown_text(out, *blind, 2 * TITLE_COLUMNS);
         mf_buffer_putc(out, '\n');
+    }
+    struct mf_seal_record record;
+    if (mf_flight_seal_read(info->dir, &record, NULL) == 1) {
+        char hex[MF_SEAL_HEX_LEN];
+        mf_buffer_printf(out, "- sealed, root `%s`\n", mf__seal_hex(record.root, hex));
     }
     for (size_t i = 0; i < story->problem_count; i++) {
         mf_buffer_puts(out, "- damage: ");

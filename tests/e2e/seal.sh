@@ -17,6 +17,15 @@ expect 0 "$MAYFLY" verify --all --quiet
 stdout_is '2 as sealed, 0 not, 0 not sealed, 0 removed'
 expect 0 "$MAYFLY" seal one
 stdout_has 'is sealed already'
+noted=$("$MAYFLY" verify one --json | sed -n 's/.*"root": "\(.*\)".*/\1/p')
+expect 0 "$MAYFLY" show one
+stdout_has "$noted"
+expect 0 "$MAYFLY" show one --json
+stdout_has "\"seal_root\": \"$noted\""
+expect 0 "$MAYFLY" report one --format markdown
+stdout_has "sealed, root \`$noted\`"
+expect 0 "$MAYFLY" report one --format json
+stdout_has "$noted"
 
 # Everything below works on a copy, which is put back.
 cp -a "$one" "$scratch/kept"
@@ -152,7 +161,7 @@ expect 64 away verify --note "$scratch/note" --key "$key"
 expect 65 away verify --proof "$scratch/note" --root "$log_root"
 sed 's/^example/exempel/' "$scratch/note" >"$scratch/forged"
 expect 1 away verify --proof "$scratch/flight.proof" --note "$scratch/forged" --key "$key"
-for offset in $(seq 0 37 "$(($(stat -c %s "$scratch/output.proof") - 1))"); do
+for offset in $(seq 0 97 "$(($(stat -c %s "$scratch/output.proof") - 1))"); do
     cp "$scratch/output.proof" "$scratch/flipped.proof"
     flip "$scratch/flipped.proof" "$offset"
     code=0

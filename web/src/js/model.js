@@ -124,6 +124,7 @@ function readFlight(raw) {
         duration_ms: time(flight.duration_ms),
         interval_ms: positive(flight.interval_ms),
         state: string(flight.state),
+        sealRoot: string(object(flight.seal).root),
         limits: {
             cpu_cores: positive(limits.cpu_cores),
             memory_bytes: positive(limits.memory_bytes),

@@ -250,6 +250,7 @@ export function recorderCard(model, onSave) {
         ["Interval", flight.interval_ms === null ? NONE : formatDuration(flight.interval_ms)],
         ["State", flight.state === "" ? NONE : plain(flight.state)],
         ["Flight", flight.id === "" ? NONE : plain(flight.id)],
+        ["Sealed", flight.sealRoot === "" ? "" : "root " + plain(flight.sealRoot)],
         ["Kernel", plain(flight.kernel)],
         ["Trace", plain(flight.traceId)],
         ...flight.env.map(([name, value]) => ["$" + plain(name), clip(plain(value), 400)]),
