@@ -67,7 +67,7 @@ static size_t log_ticks(double low, double high, double *ticks, size_t max)
 {
     const double decades = log10(high / low);
     const double stride = decades > 8 ? 3 : decades > 5 ? 2 : 1;
-    const bool fine = decades < 2;
+    const bool fine = decades < 2.6;
     size_t count = 0;
     for (double power = floor(log10(low)); power <= ceil(log10(high)); power++) {
         for (int m = 1; m <= 5; m = m == 1 ? 2 : m + 3) {

@@ -77,6 +77,26 @@ page compare.svg 1 "$MAYFLY" bench compare before.json now.json --output-format 
 expect 1 "$MAYFLY" bench report --load-baseline now.json --output-format svg web::broken
 stderr_has "nothing measured to draw"
 
+# ---- on a terminal: as wide as it is, in colours unless they are not wanted ----
+on_terminal() { # COLUMNS COMMAND
+    timeout 60 script -qec "stty cols $1; $2" /dev/null </dev/null 2>/dev/null | tr -d '\r' >screen
+}
+if command -v script >/dev/null; then
+    shown="'$MAYFLY' bench report --load-baseline now.json op::"
+    on_terminal 64 "TERM=xterm NO_COLOR= $shown"
+    grep -q $'\x1b\\[1m' screen || complain "no colours on a terminal: $(head -c 300 screen)"
+    sed 's/\x1b\[[0-9;]*m//g' screen | awk '/^op::|^BENCH/ && length($0) > 64' >wide
+    [ ! -s wide ] || complain "wider than the terminal: $(cat wide)"
+    grep -q 'op::getattr.*1.08 µs' screen || complain "no table: $(head -c 300 screen)"
+    on_terminal 200 "TERM=xterm NO_COLOR=1 $shown"
+    ! grep -q $'\x1b\\[' screen || complain "colours in spite of NO_COLOR"
+    grep -q 'SPREAD' screen || complain "columns are missing where there is room"
+    on_terminal 80 "$shown --output-format html --target-dir '$scratch/target'"
+    grep -q "written to $scratch/target/report/index.html" screen ||
+        complain "the page went to the terminal: $(head -c 300 screen)"
+    grep -q '</html>' "$scratch/target/report/index.html" || complain "the page is not whole"
+fi
+
 # ---- each format to a file of its own ----
 expect 1 "$MAYFLY" bench report --load-baseline now.json --output-format csv --output a.csv \
     --output-format bencher --output b.txt --output-format bmf
