@@ -92,15 +92,39 @@ static int read_nodes(struct mf_merkle_log *log, uint64_t position, size_t count
     return 0;
 }
 
+#define SEEN 128u
+
+/* The reads of one proof. It asks for many nodes more than once: for the path, and to verify it. */
 struct reading {
     struct mf_merkle_log *log;
     struct mf_errinfo *err;
+    uint64_t seen[SEEN]; /* 1 + position of the node that is here; 0: none */
+    uint8_t nodes[SEEN][MF_SHA256_LEN];
 };
+
+static void begin_reading(struct reading *reading, struct mf_merkle_log *log,
+                          struct mf_errinfo *err)
+{
+    reading->log = log;
+    reading->err = err;
+    memset(reading->seen, 0, sizeof reading->seen);
+}
 
 static int read_node(void *context, unsigned level, uint64_t index, uint8_t ret_hash[MF_SHA256_LEN])
 {
-    const struct reading *reading = context;
-    return read_nodes(reading->log, position_of(level, index), 1, ret_hash, reading->err);
+    struct reading *reading = context;
+    uint64_t position = position_of(level, index);
+    size_t place = (size_t)(position % SEEN);
+    if (reading->seen[place] != position + 1) {
+        reading->seen[place] = 0;
+        int code = read_nodes(reading->log, position, 1, reading->nodes[place], reading->err);
+        if (code < 0) {
+            return code;
+        }
+        reading->seen[place] = position + 1;
+    }
+    memcpy(ret_hash, reading->nodes[place], MF_SHA256_LEN);
+    return 0;
 }
 
 /* ---- opening ---- */
@@ -345,11 +369,30 @@ static int damaged(const struct mf_merkle_log *log, uint64_t from, uint64_t to,
                    mf_file_path(log->file), from + 1, to);
 }
 
-static int root_in(struct mf_merkle_log *log, const struct mf_merkle_frontier *now, uint64_t size,
-                   uint8_t ret_root[MF_SHA256_LEN], struct mf_errinfo *err)
+/* The path from the root over `old_size` leaves, which it finds, to the known one over `size`. */
+static int prove_between(struct reading *reading, uint64_t old_size, uint64_t size,
+                         const uint8_t root[MF_SHA256_LEN], struct mf_merkle_path *ret_path,
+                         uint8_t ret_old_root[MF_SHA256_LEN])
+{
+    struct mf_merkle_source source = {read_node, reading};
+    struct mf_merkle_frontier old;
+    int code = mf__merkle_frontier_at(&source, old_size, &old);
+    code = code < 0 ? code : mf__merkle_prove_extension(&source, old_size, size, ret_path);
+    if (code < 0) {
+        return code;
+    }
+    mf__merkle_root(&old, ret_old_root);
+    return mf__merkle_extends(old_size, ret_old_root, size, root, ret_path->hashes[0],
+                              ret_path->count)
+               ? 0
+               : damaged(reading->log, 0, size, reading->err);
+}
+
+static int root_in(struct reading *reading, const struct mf_merkle_frontier *now, uint64_t size,
+                   uint8_t ret_root[MF_SHA256_LEN])
 {
     if (size > now->size) {
-        return not_so_many(log, size, now->size, err);
+        return not_so_many(reading->log, size, now->size, reading->err);
     }
     uint8_t last[MF_SHA256_LEN];
     mf__merkle_root(now, last);
@@ -357,30 +400,23 @@ static int root_in(struct mf_merkle_log *log, const struct mf_merkle_frontier *n
         memcpy(ret_root, last, sizeof last);
         return 0;
     }
-    struct reading reading = {log, err};
-    struct mf_merkle_source source = {read_node, &reading};
-    struct mf_merkle_frontier then;
     struct mf_merkle_path path;
-    uint8_t root[MF_SHA256_LEN];
-    int code = mf__merkle_frontier_at(&source, size, &then);
-    code = code < 0 ? code : mf__merkle_prove_extension(&source, size, now->size, &path);
-    if (code < 0) {
-        return code;
-    }
-    mf__merkle_root(&then, root);
-    if (!mf__merkle_extends(size, root, now->size, last, path.hashes[0], path.count)) {
-        return damaged(log, 0, now->size, err);
-    }
-    memcpy(ret_root, root, sizeof root);
-    return 0;
+    return prove_between(reading, size, now->size, last, &path, ret_root);
 }
 
 int mf__merkle_log_root_at(struct mf_merkle_log *log, uint64_t size,
                            uint8_t ret_root[MF_SHA256_LEN], struct mf_errinfo *err)
 {
+    uint8_t root[MF_SHA256_LEN];
     struct mf_merkle_frontier now;
     mf__merkle_log_frontier(log, &now);
-    return root_in(log, &now, size, ret_root, err);
+    struct reading reading;
+    begin_reading(&reading, log, err);
+    int code = root_in(&reading, &now, size, root);
+    if (code == 0) {
+        memcpy(ret_root, root, sizeof root);
+    }
+    return code;
 }
 
 int mf__merkle_log_prove_leaf(struct mf_merkle_log *log, uint64_t index, uint64_t size,
@@ -396,9 +432,10 @@ int mf__merkle_log_prove_leaf(struct mf_merkle_log *log, uint64_t index, uint64_
     uint8_t reached[MF_SHA256_LEN];
     uint8_t leaf[MF_SHA256_LEN];
     struct mf_merkle_path path;
-    struct reading reading = {log, err};
+    struct reading reading;
     struct mf_merkle_source source = {read_node, &reading};
-    int code = root_in(log, &now, size, root, err);
+    begin_reading(&reading, log, err);
+    int code = root_in(&reading, &now, size, root);
     code = code < 0 ? code : read_node(&reading, 0, index, leaf);
     code = code < 0 ? code : mf__merkle_prove_leaf(&source, index, size, &path);
     if (code < 0) {
@@ -427,16 +464,12 @@ int mf__merkle_log_prove_extension(struct mf_merkle_log *log, uint64_t old_size,
     uint8_t old_root[MF_SHA256_LEN];
     uint8_t root[MF_SHA256_LEN];
     struct mf_merkle_path path;
-    struct reading reading = {log, err};
-    struct mf_merkle_source source = {read_node, &reading};
-    int code = root_in(log, &now, size, root, err);
-    code = code < 0 ? code : root_in(log, &now, old_size, old_root, err);
-    code = code < 0 ? code : mf__merkle_prove_extension(&source, old_size, size, &path);
+    struct reading reading;
+    begin_reading(&reading, log, err);
+    int code = root_in(&reading, &now, size, root);
+    code = code < 0 ? code : prove_between(&reading, old_size, size, root, &path, old_root);
     if (code < 0) {
         return code;
-    }
-    if (!mf__merkle_extends(old_size, old_root, size, root, path.hashes[0], path.count)) {
-        return damaged(log, 0, size, err);
     }
     *ret_path = path;
     memcpy(ret_old_root, old_root, sizeof old_root);
