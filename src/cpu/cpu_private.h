@@ -146,7 +146,8 @@ struct thread {
     struct mf_alarm alarm;
     uint64_t fired_at; /* the last alarm: stamp and CPU time, to see whether the thread sleeps */
     int64_t fired_cpu_ns;
-    int64_t idle_ns; /* how long an alarm waits for a thread that sleeps; doubled each time */
+    int64_t fired_waits; /* how often it had waited by then */
+    int64_t idle_ns;     /* how long an alarm waits for a thread that sleeps; doubled each time */
     uintptr_t stack_low;
     uintptr_t stack_high;
     struct window *windows;        /* of its windowed scopes, open or to be used again */

@@ -169,14 +169,18 @@ static void look_at(struct looking *looking, struct level *level)
 }
 
 /* A thread that sleeps is not woken at the rate of its budget: the delay is doubled each time that
- * it has hardly run since the last look. */
+ * it has hardly run since the last look. One that only had to let others run is no sleeper, and is
+ * not woken either: it gets the signal when it goes on. */
 static void spare_sleeper(struct looking *looking)
 {
     struct thread *thread = looking->thread;
+    const int64_t waits = mf_thread_waits();
     const int64_t passed_ns = stamp_ns(looking->now - thread->fired_at);
-    const bool slept = looking->cpu_ns - thread->fired_cpu_ns < passed_ns / 8;
+    const bool slept = looking->cpu_ns - thread->fired_cpu_ns < passed_ns / 8 &&
+                       (waits < 0 || waits != thread->fired_waits);
     thread->fired_at = looking->now;
     thread->fired_cpu_ns = looking->cpu_ns;
+    thread->fired_waits = waits;
     if (!slept) {
         thread->idle_ns = 0;
     } else {
@@ -275,6 +279,11 @@ void mf__cpu_arm(struct mf_cpu *cpu, struct thread *thread, uint64_t watch_at)
         atomic_store_explicit(&thread->alarm_at, 0, memory_order_relaxed);
         return;
     }
+    /* Whether it sleeps is judged from here on. */
+    thread->fired_at = stamp_now();
+    thread->fired_cpu_ns = thread->known_cpu_ns + stamp_ns(thread->fired_at - thread->known_at);
+    thread->fired_waits = mf_thread_waits();
+    thread->idle_ns = 0;
     set_alarm(cpu, thread, watch_at);
 }
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -151,6 +152,13 @@ void mf_thread_yield(void)
 int32_t mf_thread_id(void)
 {
     return gettid();
+}
+
+int64_t mf_thread_waits(void)
+{
+    struct rusage usage;
+    return mf__refused("getrusage") == 0 && getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw
+                                                                                  : -1;
 }
 
 char *mf_thread_name(int32_t tid, char name[16])

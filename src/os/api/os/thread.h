@@ -54,6 +54,9 @@ void mf_thread_yield(void);
 
 /* The kernel's id of the calling thread, as gettid(2). [async-signal-safe] */
 int32_t mf_thread_id(void);
+/* How often the calling thread has given up its processor to wait for something; -1 when that
+ * cannot be told. [async-signal-safe] */
+int64_t mf_thread_waits(void);
 /* The name of a thread of this process, as the kernel has it; "" when there is no such thread.
  * Returns name. Of the calling thread itself (tid 0) [async-signal-safe]. */
 char *mf_thread_name(int32_t tid, char name[16]);
