@@ -1,6 +1,7 @@
 # A thin front to CMake and CTest; `make help` lists the targets. Everything is built below build/.
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
+CRASH_STATES ?= 10000000
 c_files = git ls-files --cached --others --exclude-standard '*.[ch]'
 
 dev: build-dev ## build/dev: optimised, with debug information, warnings are errors
@@ -27,6 +28,9 @@ clang: ## the tests, compiled by clang
 
 fuzz: build-fuzz ## libFuzzer on every parser, FUZZ_SECONDS=60 each
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) ctest --test-dir build/fuzz -L fuzz --output-on-failure -j2
+
+crash: build-release ## power cuts on the simulated disk for a night, CRASH_STATES=10000000 each
+	@MAYFLY_CRASH_STATES=$(CRASH_STATES) ctest --test-dir build/release -R '^crash/(reclog|state)$$' --timeout 100000 -V -j2
 
 cov: build-cov ## the tests, and which lines of src/ and cli/ they reach
 	@scripts/coverage
@@ -66,4 +70,4 @@ build-%: FORCE
 	@cmake --build build/$*
 
 FORCE:
-.PHONY: dev release demo test cpu-soak bench bench-quick asan tsan clang fuzz cov install format lint clean help FORCE
+.PHONY: dev release demo test cpu-soak bench bench-quick asan tsan clang fuzz crash cov install format lint clean help FORCE
