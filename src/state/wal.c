@@ -148,6 +148,9 @@ int mf__wal_prepare(struct wal *wal, struct mf_errinfo *err)
     static const uint8_t zeros[65536];
     char *path = mf__store_join(wal->directory, STORE_SPARE);
     struct mf_file *file = NULL;
+    if (path != NULL) {
+        (void)mf_fs_unlink(wal->env.fs, path, NULL); /* of an attempt that failed half way */
+    }
     int code = path != NULL ? mf_file_open(wal->env.fs, path,
                                            MF_OPEN_READ | MF_OPEN_WRITE | MF_OPEN_CREATE |
                                                MF_OPEN_EXCLUSIVE | MF_OPEN_NOFOLLOW,
