@@ -3,6 +3,7 @@
 #include "base/heap.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,17 @@ void *mf_calloc(size_t count, size_t len_bytes)
         count = len_bytes = 1;
     }
     return refused(len_bytes) ? NULL : calloc(count, len_bytes);
+}
+
+void *mf_calloc_aligned(size_t count, size_t len_bytes, size_t alignment)
+{
+    size_t total = 0;
+    if (__builtin_mul_overflow(count, len_bytes, &total) || total > SIZE_MAX - alignment) {
+        return NULL;
+    }
+    total = (total / alignment + (total % alignment != 0 || total == 0)) * alignment;
+    void *p = refused(total) ? NULL : aligned_alloc(alignment, total);
+    return p != NULL ? memset(p, 0, total) : NULL;
 }
 
 void *mf_realloc(void *old, size_t len_bytes)

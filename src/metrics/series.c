@@ -134,7 +134,8 @@ int mf__series_load(struct mf_metrics *store, struct mf_errinfo *err)
     }
     store->index_mask = index_size - 1;
     store->series_mask = index_size / 2 - 1;
-    store->series = mf_calloc(index_size / 2, sizeof *store->series);
+    store->series =
+        mf_calloc_aligned(index_size / 2, sizeof *store->series, _Alignof(struct store_series));
     store->handles = mf_calloc(columns, sizeof *store->handles);
     store->index = mf_calloc(index_size, sizeof *store->index);
     if (store->series == NULL || store->handles == NULL || store->index == NULL) {

@@ -17,8 +17,8 @@
 
 /* What recording needs of a series, in the process's own memory. */
 struct store_series {
-    mf_series handle;          /* of a free entry: one that does not lead here */
-    struct slab_open *current; /* the newer of the two copies of its open slot */
+    _Alignas(64) mf_series handle; /* of a free entry: one that does not lead here */
+    struct slab_open *current;     /* the newer of the two copies of its open slot */
     struct store_schema *schema;
     uint32_t column;
     uint32_t histogram_column;

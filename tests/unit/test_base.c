@@ -283,6 +283,17 @@ static void test_heap_hook(void **state)
     assert_non_null(nothing);
     mf_free(nothing);
     assert_null(mf_calloc(SIZE_MAX / 2, 3));
+    assert_null(mf_calloc_aligned(SIZE_MAX / 2, 3, 64));
+    assert_null(mf_calloc_aligned(1, SIZE_MAX, 64));
+    for (size_t count = 0; count < 5; count++) {
+        unsigned char *aligned = mf_calloc_aligned(count, 24, 64);
+        assert_non_null(aligned);
+        assert_int_equal((uintptr_t)aligned % 64, 0);
+        for (size_t i = 0; i < count * 24; i++) {
+            assert_int_equal(aligned[i], 0);
+        }
+        mf_free(aligned);
+    }
 }
 
 static void test_errors(void **state)

@@ -10,6 +10,8 @@
  */
 void *mf_malloc(size_t len_bytes) __attribute__((malloc));
 void *mf_calloc(size_t count, size_t len_bytes) __attribute__((malloc));
+/* The same at an address that `alignment` (a power of two, at least that of a pointer) divides. */
+void *mf_calloc_aligned(size_t count, size_t len_bytes, size_t alignment) __attribute__((malloc));
 void *mf_realloc(void *old, size_t len_bytes);
 void mf_free(void *p);
 
