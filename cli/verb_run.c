@@ -326,8 +326,9 @@ static const struct cli_option options[] = {
      .kind = CLI_STRING,
      .repeatable = true,
      .metavar = "TIME/TIME[,...]",
-     .help = "Watch that no thread uses more CPU time than this within this time: 50ms/100ms"
-             "[,thread=PATTERN][,of=each|all][,action=mark|stop|kill]"},
+     .help = "Watch that no thread uses more CPU time than this within this time, 50ms/100ms; "
+             "with thread=PATTERN, of=each|all, action=mark|stop|kill after it, each behind a "
+             "comma"},
     {.name = "memory-max",
      .kind = CLI_SIZE,
      .metavar = "SIZE",

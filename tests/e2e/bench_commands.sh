@@ -158,7 +158,9 @@ expect 0 "$m" bench history planted
 stdout_has "planted::spin"
 expect 0 "$b" history --output-format markdown
 stdout_has "| Date | Commit | Value | 95 % interval | Trend |"
-expect 64 "$b" history --output-format html
+expect 0 "$b" history --output-format html
+stdout_has "planted::spin"
+expect 64 "$b" history --output-format pictures
 echo '{"schema_version": 99}' >>"$(echo results/*.json)"
 expect 1 "$b" history
 stderr_has "schema_version is 99"
