@@ -1,9 +1,9 @@
 # Seals of flights, the command line of state.
-mayfly_script_test(NAME seal RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/seal.sh")
-mayfly_script_test(NAME seal_run RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/seal_run.sh")
+mayfly_script_test(NAME seal RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/seal.sh" TIMEOUT 300)
+mayfly_script_test(NAME seal_run RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/seal_run.sh" TIMEOUT 300)
 # For the test of a sync that fails; not beside the sanitizers, which want to be loaded first.
-mayfly_script_test(NAME state RUNG cli SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/cli/test_state.sh")
-mayfly_script_test(NAME bench_state RUNG cli SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/cli/test_bench_state.sh")
+mayfly_script_test(NAME state RUNG cli SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/cli/test_state.sh" TIMEOUT 300)
+mayfly_script_test(NAME bench_state RUNG cli SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/cli/test_bench_state.sh" TIMEOUT 300)
 if(NOT MAYFLY_SANITIZE)
   add_library(sync_fails MODULE lib/sync_fails.c)
   set_property(TEST cli/state APPEND PROPERTY ENVIRONMENT "SYNC_FAILS=$<TARGET_FILE:sync_fails>")

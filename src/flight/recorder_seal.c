@@ -91,7 +91,10 @@ static bool await_answer(struct mf_recorder *recorder, int pipe, struct answer *
             why = "the process that did it has ended";
             break;
         }
-        if (left_ns <= 0 || (items[1].ret_readable && mf__recorder_told_to_end(recorder))) {
+        if (items[1].ret_readable) {
+            (void)mf__recorder_told_to_end(recorder); /* takes the signals */
+        }
+        if (left_ns <= 0 || recorder->leave_now) {
             break;
         }
     }

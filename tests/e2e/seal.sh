@@ -3,8 +3,8 @@
 . "${MAYFLY_SOURCE_DIR:?}/tests/lib/expect.sh" || exit 1
 export MAYFLY_HOME=$scratch/home
 flights=$MAYFLY_HOME/flights
-expect 7 "$MAYFLY" run -q --name one -- sh -c 'seq 1 3000; echo wrong >&2; exit 7'
-expect 0 "$MAYFLY" run -q --name two -- echo another
+expect 7 "$MAYFLY" run -q --seal-wait 100s --name one -- sh -c 'seq 1 3000; echo wrong >&2; exit 7'
+expect 0 "$MAYFLY" run -q --seal-wait 100s --name two -- echo another
 one=$(echo "$flights"/*-one-*)
 two=$(echo "$flights"/*-two-*)
 

@@ -13,14 +13,14 @@ stdout_has 'not sealed'
 expect 0 "$MAYFLY" verify --all
 stdout_is "$(basename "$(echo "$flights"/*-bare-*)"): not sealed
 0 as sealed, 0 not, 1 not sealed, 0 removed"
-expect 0 "$MAYFLY" seal --all
+expect 0 "$MAYFLY" seal --all --wait 100s
 expect 0 "$MAYFLY" verify bare
-expect 0 "$MAYFLY" seal --all
+expect 0 "$MAYFLY" seal --all --wait 100s
 stderr_has 'all flights are sealed'
 
 # Many runs that end together take turns.
 for i in $(seq 20); do
-    "$MAYFLY" run -q --seal-wait 60s --name "n$i" -- sh -c "echo $i; exit 5" </dev/null >/dev/null 2>>"$scratch/many" &
+    "$MAYFLY" run -q --seal-wait 100s --name "n$i" -- sh -c "echo $i; exit 5" </dev/null >/dev/null 2>>"$scratch/many" &
     pids[i]=$!
 done
 for i in $(seq 20); do
@@ -40,9 +40,14 @@ stderr_has '`mayfly seal` makes up for it'
 expect 75 "$MAYFLY" seal --wait 50ms late
 expect 1 "$MAYFLY" verify late
 exec 8>&-
-expect 0 "$MAYFLY" seal --all
-stdout_has 'sealed '
+expect 0 "$MAYFLY" seal --all --wait 100s
 expect 0 "$MAYFLY" verify late
+
+# Runs that were ended, by time and by a signal, are sealed before they return.
+expect 124 "$MAYFLY" run -q --seal-wait 100s --timeout 100ms --name slow -- sleep 100
+expect 0 "$MAYFLY" verify slow
+expect 143 "$MAYFLY" run -q --seal-wait 100s --name ended -- sh -c 'kill -TERM "$PPID"; exec sleep 100'
+expect 0 "$MAYFLY" verify ended
 
 # A recorder that was killed: recover completes and seals.
 mkfifo "$scratch/ready"
@@ -65,7 +70,7 @@ expect 6 "$MAYFLY" run --name odd -- sh -c 'exit 6'
 stderr_has 'not sealed: '
 rm "$MAYFLY_HOME/ledger"
 mv "$scratch/ledger" "$MAYFLY_HOME/ledger"
-expect 0 "$MAYFLY" seal odd
+expect 0 "$MAYFLY" seal --wait 100s odd
 expect 0 "$MAYFLY" verify odd
 
 # The ledger on a full disk.
@@ -80,7 +85,7 @@ if mount -t tmpfs -o size=1m tmpfs "$disk" 2>/dev/null; then
     expect 8 "$MAYFLY" run --name full -- sh -c 'exit 8'
     stderr_has 'not sealed: '
     rm "$disk/ballast"
-    expect 0 "$MAYFLY" seal full
+    expect 0 "$MAYFLY" seal --wait 100s full
     expect 0 "$MAYFLY" verify full
     rm "$MAYFLY_HOME/ledger"
     mv "$scratch/ledger" "$MAYFLY_HOME/ledger"
