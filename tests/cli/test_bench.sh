@@ -13,6 +13,7 @@ for suite in record scale write_path phases torn memory reclog export run rrd; d
     jq -e '.benchmarks | length > 0 and all(.status == "ok")' "$out" >/dev/null ||
         complain "$suite: $(jq -c '.benchmarks[] | select(.status != "ok") | [.name, .message]' "$out")"
 done
+expect 0 "$bin/bench_proofs" --test --skip 100000
 expect 0 "$bin/bench_record" --test --test-iterations 100 record
 
 # ---- names ----

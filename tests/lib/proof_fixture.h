@@ -53,8 +53,9 @@ static inline void made_commit(struct made_store *store, struct mf_tree *tree,
     model_mth((const uint8_t(*)[MF_SHA256_LEN])store->leaves, store->count, root->hash);
 }
 
-/* `commits` commits of random changes. */
-static inline struct made_store *made_store_new(struct mf_rng *rng, uint64_t commits)
+/* `commits` commits of random changes, the first one without any, with this note. */
+static inline struct made_store *made_store_new(struct mf_rng *rng, uint64_t commits,
+                                                const char *note)
 {
     struct made_store *store = calloc(1, sizeof *store);
     struct mf_tree tree = {NULL, 0, 0};
@@ -74,7 +75,7 @@ static inline struct made_store *made_store_new(struct mf_rng *rng, uint64_t com
                 model_put(&content, &item);
             }
         }
-        made_commit(store, &tree, &content, i % 3 == 0 ? "a note" : "");
+        made_commit(store, &tree, &content, i == 0 ? note : i % 3 == 0 ? "a note" : "");
     }
     mf__tree_release(&tree);
     return store;

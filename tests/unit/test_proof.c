@@ -16,7 +16,7 @@ static int prepare(void **state)
 {
     (void)state;
     mf_rng_seed(&rng, test_seed());
-    store = made_store_new(&rng, COMMITS_MAX);
+    store = made_store_new(&rng, COMMITS_MAX, "a note");
     return 0;
 }
 
@@ -245,8 +245,8 @@ static void state_proof_against_trusted_root(void **state)
     /* Someone makes a history of his own, with all its proofs right. */
     struct mf_rng other_rng;
     mf_rng_seed(&other_rng, mf_rng_next(&rng));
-    struct made_store *forged = made_store_new(&other_rng, 20);
-    for (uint64_t seq = 2; seq <= 20; seq++) { /* the first commits, without keys, are the same */
+    struct made_store *forged = made_store_new(&other_rng, 20, "forged");
+    for (uint64_t seq = 1; seq <= 20; seq++) {
         struct mf_merkle_path path;
         struct mf_buffer steps = MF_BUFFER_INIT;
         struct mf_proof proof = made_key_proof(forged, seq, 20, "a", 1, &path, &steps);
