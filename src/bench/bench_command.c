@@ -134,7 +134,9 @@ int mf__command_write(struct command *command, size_t index, const struct mf_buf
         mf_free(page);
         return rc;
     }
-    fwrite(text->data, 1, text->len, stdout); /* checked by the program at its end */
+    if (text->len > 0) {                          /* nothing was measured before a signal came */
+        fwrite(text->data, 1, text->len, stdout); /* checked by the program at its end */
+    }
     return 0;
 }
 
