@@ -22,3 +22,5 @@ if(TARGET test_crash_state)
   target_include_directories(test_crash_state PRIVATE "${CMAKE_BINARY_DIR}/view/state"
     "${CMAKE_SOURCE_DIR}/src/state/api")
 endif()
+mayfly_test(NAME state_damage RUNG crash SOURCES "${here}/crash/damage_state.c" "${here}/lib/state_model.c"
+  LINK mf_state)
