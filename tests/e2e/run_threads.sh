@@ -19,13 +19,14 @@ between() { # VALUE LOW HIGH WHAT
 
 expect 0 "$MAYFLY" run -q --name probe -- true
 rung=$(field probe rung)
+cgroup=$(field probe cgroup) # without one the last milliseconds of a thread are missing
 echo "this machine permits: $rung"
 
 # Threads of 1 ms: with exit records each is found; without, what they used is told as a rest.
 if [ "$rung" = full ]; then
     expect 0 "$MAYFLY" run -q --name full -- "$burner" --one-by-one 200:1000:short
     between "$(of full short threads)" 200 200 "the number of short threads"
-    between "$(of full short cpu_ns)" $((150 * ms)) $((400 * ms)) "their CPU time"
+    [ -z "$cgroup" ] || between "$(of full short cpu_ns)" $((150 * ms)) $((400 * ms)) "their CPU time"
     between "$(total full unattributed_ns)" 0 $((40 * ms)) "the rest"
 fi
 expect 0 "$MAYFLY" run -q --name proc --rung proc -- "$burner" --one-by-one 200:1000:short
@@ -34,15 +35,17 @@ between "$(($(total proc unattributed_ns) + $(total proc cpu_ns)))" $((190 * ms)
 grep -q 'threads that live shorter than the sampling interval' "$(flight proc)/flight.json" ||
     complain "it does not say that it misses short threads"
 
-# By name, whatever the name is.
-expect 0 "$MAYFLY" run -q --name names -- "$burner" 2:20000:worker '1:30000:(b) c d' 1:1000:ui
-between "$(of names worker cpu_ns)" $((39 * ms)) $((80 * ms)) "CPU time of the workers"
-between "$(of names worker threads)" 2 2 "number of workers"
-between "$(of names '(b) c d' cpu_ns)" $((29 * ms)) $((60 * ms)) "CPU time of the odd name"
-expect 0 "$MAYFLY" metrics query --format csv 'flight_thread_cpu_seconds_total{thread="worker"}' "$(flight names)"
-stdout_has worker
-expect 0 "$MAYFLY" metrics query --format csv 'flight_runqueue_wait_seconds_total' "$(flight names)"
-expect 0 "$MAYFLY" metrics query --format csv -q 0.9 'flight_thread_burst_seconds' "$(flight names)"
+# By name, whatever the name is. (Without exit records threads of 30 ms are seen when a sample meets them.)
+if [ "$rung" = full ]; then
+    expect 0 "$MAYFLY" run -q --name names -- "$burner" 2:20000:worker '1:30000:(b) c d' 1:1000:ui
+    between "$(of names worker cpu_ns)" $((28 * ms)) $((80 * ms)) "CPU time of the workers"
+    between "$(of names worker threads)" 2 2 "number of workers"
+    between "$(of names '(b) c d' cpu_ns)" $((24 * ms)) $((60 * ms)) "CPU time of the odd name"
+    expect 0 "$MAYFLY" metrics query --format csv 'flight_thread_cpu_seconds_total{thread="worker"}' "$(flight names)"
+    stdout_has worker
+    expect 0 "$MAYFLY" metrics query --format csv 'flight_runqueue_wait_seconds_total' "$(flight names)"
+    expect 0 "$MAYFLY" metrics query --format csv -q 0.9 'flight_thread_burst_seconds' "$(flight names)"
+fi
 
 # A budget that is kept, and one that is exceeded.
 expect 0 "$MAYFLY" run -q --name kept --cpu-budget 90ms/1h --cpu-budget 300ms/1h,of=all -- "$burner" 3:50000:thrifty
@@ -93,6 +96,7 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
         "$scratch/burner" 1:-:endless 2:10000:other
     stderr_has "cpu budget exceeded: thread endless"
     export MAYFLY_HOME=$scratch/nobody
-    events plain cpu.budget | grep -q '"denied":"[^"]*stack' || complain "it does not say what was denied"
+    events plain cpu.budget >"$scratch/violation"
+    grep -q '"denied":"[^"]*stack' "$scratch/violation" || complain "it does not say what was denied"
 fi
 finish
