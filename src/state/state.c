@@ -40,8 +40,9 @@
  *   The log cannot be written (disk full): what did not get into the file is taken back, the file
  * is cut and the cut is synced; these commits are ABORTED and no crash brings them back. A sync
  *   fails: Linux forgets what it could not write, so nothing is tried again: the commits in it are
- *   INDETERMINATE, the handle is poisoned, reads go on. Opening again decides: what it finds in the
- *   log it writes anew and syncs before anything else.
+ *   INDETERMINATE, the handle is poisoned, reads go on. Opening again decides: it forgets what
+ * memory shows of the log, reads the disk, and what it finds it writes anew and syncs before
+ * anything else.
  *
  * Checkpoints
  *   Due when the log since the last one reaches half of its bounds. The log is synced, the history

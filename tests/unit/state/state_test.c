@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * state_test.c -- what a store does when nothing goes wrong, and what it refuses. */
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/heap.h"
 #include "state_fixture.h"
 
 #include <errno.h>
@@ -565,6 +568,150 @@ static void test_rotation_and_checkpoints(void **unused)
     close_store(state);
 }
 
+/* Upkeep makes the next log file ahead; it is taken when the current one is full. */
+static void test_prepared_file(void **unused)
+{
+    (void)unused;
+    struct mf_env env = {.fs = mf_simdisk_fs(disk)};
+    struct mf_state_options options = MF_STATE_OPTIONS_INIT;
+    options.flags = MF_STATE_CREATE;
+    options.wal_bytes_max = 640u << 10;
+    struct mf_state *state = NULL;
+    struct mf_file_info info;
+    assert_ok(mf_state_open("s", &options, &env, &state, &err));
+    static char value[3000];
+    memset(value, 'v', sizeof value - 1);
+    int64_t wait = 0;
+    assert_ok(mf_state_maintain(state, &wait, &err));
+    assert_true(wait > 0);
+    assert_int_equal(mf_fs_info(env.fs, "s/wal-spare.tmp", &info, NULL), -ENOENT);
+    uint64_t seq = 0;
+    for (int i = 0; i < 12; i++) {
+        seq = put(state, "k", value);
+    }
+    assert_ok(mf_state_maintain(state, NULL, &err));
+    assert_ok(mf_fs_info(env.fs, "s/wal-spare.tmp", &info, &err));
+    assert_int_equal(info.size_bytes, 64u << 10);
+    while (info_of(state).wal_files == 1) {
+        seq = put(state, "k", value);
+    }
+    assert_int_equal(mf_fs_info(env.fs, "s/wal-spare.tmp", &info, NULL), -ENOENT);
+    char name[64];
+    (void)snprintf(name, sizeof name, "s/wal-%016x", (unsigned)seq);
+    assert_ok(mf_fs_info(env.fs, name, &info, &err));
+    assert_int_equal(info.size_bytes, 64u << 10);
+    close_store(state);
+    state = open_store(disk, "s", 0);
+    assert_int_equal(info_of(state).seq, seq);
+    close_store(state);
+}
+
+/* All checkpoints are damaged and the log before them is gone: nothing is whole, and salvage gives
+ * what there is. */
+static void test_salvage_of_checkpoints(void **unused)
+{
+    (void)unused;
+    struct mf_env env = {.fs = mf_simdisk_fs(disk)};
+    struct mf_state_options options = MF_STATE_OPTIONS_INIT;
+    options.flags = MF_STATE_CREATE;
+    options.wal_bytes_max = 64u << 10;
+    struct mf_state *state = NULL;
+    assert_ok(mf_state_open("s", &options, &env, &state, &err));
+    char *big = calloc(1, 300000);
+    assert_non_null(big);
+    uint64_t seqs[2] = {0, 0};
+    for (int i = 0; i < 12; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "k%02d", i);
+        struct mf_state_change change = {MF_STATE_PUT, text(key), {big, 300000}};
+        assert_ok(mf_state_batch(state, &change, 1, NULL, &err));
+    }
+    for (int i = 0; i < 3; i++) {
+        seqs[0] = seqs[1];
+        seqs[1] = put(state, "small", "v");
+        assert_ok(mf_state_checkpoint(state, &err));
+    }
+    free(big);
+    close_store(state);
+    for (int i = 0; i < 2; i++) {
+        char path[64];
+        struct mf_file_info info;
+        (void)snprintf(path, sizeof path, "s/checkpoint-%016x", (unsigned)seqs[i]);
+        assert_ok(mf_fs_info(env.fs, path, &info, &err));
+        assert_int_equal(mf_simdisk_flip_bit(disk, path, info.size_bytes * 4), 0);
+    }
+    assert_fails(MF_ECORRUPT, mf_state_open("s", NULL, &env, &state, &err));
+    state = open_store(disk, "s", MF_STATE_SALVAGE);
+    struct mf_state_report report = report_of(state);
+    assert_int_equal(report.checkpoint_seq, seqs[1]);
+    assert_true(report.lost_keys_at_least >= 1 && report.lost_keys_at_least < 5);
+    assert_false(report.root_verified);
+    assert_non_null(strstr(report.damage, "offset"));
+    struct mf_state_info info = info_of(state);
+    assert_int_equal(info.keys + report.lost_keys_at_least, 13);
+    struct mf_state_tx *tx = NULL;
+    assert_ok(mf_state_snapshot(state, &tx, &err));
+    struct mf_state_bytes value;
+    assert_int_equal(mf_state_get(tx, text("k00"), &value, NULL), 1);
+    assert_int_equal(value.len, 300000);
+    mf_state_abort(tx);
+    close_store(state);
+}
+
+static void test_lost_identity(void **unused)
+{
+    (void)unused;
+    struct mf_env env = {.fs = mf_simdisk_fs(disk)};
+    struct mf_state_options options = MF_STATE_OPTIONS_INIT;
+    options.flags = MF_STATE_CREATE;
+    struct mf_state *state = open_store(disk, "s", MF_STATE_CREATE);
+    put(state, "a", "1");
+    close_store(state);
+    assert_ok(mf_fs_unlink(env.fs, "s/store", &err));
+    assert_fails(-ENOENT, mf_state_open("s", NULL, &env, &state, &err));
+    assert_fails(MF_EMISMATCH, mf_state_open("s", &options, &env, &state, &err));
+    state = open_store(disk, "s", MF_STATE_SALVAGE);
+    assert_string_equal(get(state, "a"), "1");
+    close_store(state);
+}
+
+static void test_foreign_files(void **unused)
+{
+    (void)unused;
+    struct mf_env env = {.fs = mf_simdisk_fs(disk)};
+    struct mf_state *state = NULL;
+    close_store(open_store(disk, "s", MF_STATE_CREATE));
+    close_store(open_store(disk, "other", MF_STATE_CREATE));
+    char *bytes = NULL;
+    size_t len = 0;
+    /* The log of another store. */
+    assert_ok(mf_fs_read_all(env.fs, "other/wal-0000000000000001", 1u << 20, &bytes, &len, &err));
+    assert_ok(mf_fs_replace(env.fs, "s/wal-0000000000000001", bytes, len, &err));
+    mf_free(bytes);
+    assert_fails(MF_EMISMATCH, mf_state_open("s", NULL, &env, &state, &err));
+    /* A newer format, and no state at all. */
+    assert_ok(mf_fs_read_all(env.fs, "s/store", 1u << 20, &bytes, &len, &err));
+    bytes[8] = 2;
+    mf_store_u32(bytes + len - 4, mf_crc32c(0, bytes, len - 4));
+    assert_ok(mf_fs_replace(env.fs, "s/store", bytes, len, &err));
+    assert_fails(MF_EVERSION, mf_state_open("s", NULL, &env, &state, &err));
+    bytes[9] = 2;
+    assert_ok(mf_fs_replace(env.fs, "s/store", bytes, len, &err));
+    assert_fails(MF_ECORRUPT, mf_state_open("s", NULL, &env, &state, &err));
+    bytes[0] = 'x';
+    assert_ok(mf_fs_replace(env.fs, "s/store", bytes, len, &err));
+    assert_fails(MF_EFORMAT, mf_state_open("s", NULL, &env, &state, &err));
+    mf_free(bytes);
+    /* A directory of somebody else's is left alone. */
+    assert_ok(mf_fs_mkdirs(env.fs, "theirs", &err));
+    assert_ok(mf_fs_replace(env.fs, "theirs/store", "their own", 9, &err));
+    struct mf_state_options options = MF_STATE_OPTIONS_INIT;
+    options.flags = MF_STATE_CREATE;
+    assert_fails(MF_EFORMAT, mf_state_open("theirs", &options, &env, &state, &err));
+    struct mf_file_info info;
+    assert_int_equal(mf_fs_info(env.fs, "theirs/lock", &info, NULL), -ENOENT);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -585,6 +732,10 @@ int main(void)
         CASE(test_reader),
         CASE(test_modes),
         CASE(test_rotation_and_checkpoints),
+        CASE(test_prepared_file),
+        CASE(test_salvage_of_checkpoints),
+        CASE(test_lost_identity),
+        CASE(test_foreign_files),
     };
     return cmocka_run_group_tests_name("unit/state", tests, NULL, NULL);
 }
