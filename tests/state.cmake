@@ -2,7 +2,7 @@
 set(here "${CMAKE_CURRENT_SOURCE_DIR}")
 mayfly_test(NAME state RUNG unit SOURCES "${here}/unit/state/state_test.c" LINK mf_state)
 mayfly_test(NAME state_defects RUNG unit SOURCES "${here}/unit/state/state_defects_test.c" LINK mf_state)
-mayfly_test(NAME state RUNG fault SOURCES "${here}/fault/fault_state.c" LINK mf_state)
+mayfly_test(NAME state RUNG fault SOURCES "${here}/fault/fault_state.c" LINK mf_state TIMEOUT 300)
 mayfly_test(NAME state RUNG prop SOURCES "${here}/prop/prop_state.c" LINK mf_state)
 # The store's sources once more, with the calls that crash_state.c can spoil.
 file(GLOB state_planted CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/state/*.c")
