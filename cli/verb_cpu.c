@@ -6,6 +6,8 @@
 
 extern const struct cli_verb verb_cpu_bench;
 extern const struct cli_verb verb_cpu_doctor;
+extern const struct cli_verb verb_cpu_top;
+extern const struct cli_verb verb_cpu_watch;
 extern const struct cli_verb verb_cpu;
 
 const struct cli_verb verb_cpu = {
@@ -17,6 +19,8 @@ const struct cli_verb verb_cpu = {
         "can be seen of the threads of others.",
     .verbs =
         (const struct cli_verb *const[]){
+            &verb_cpu_top,
+            &verb_cpu_watch,
             &verb_cpu_bench,
             &verb_cpu_doctor,
             NULL,

@@ -336,6 +336,30 @@ void mf_watch_remove(struct mf_watch *watch, int32_t pid, uint64_t tag, uint64_t
     mf_free(process);
 }
 
+int mf_watch_each_process(const struct mf_watch *watch,
+                          int (*visit)(void *context, int32_t pid, struct mf_proc *proc),
+                          void *context)
+{
+    int ret = 0;
+    for (const struct watch_process *p = watch->first; ret == 0 && p != NULL; p = p->next) {
+        if (!p->gone) {
+            ret = visit(context, p->pid, p->handle);
+        }
+    }
+    return ret;
+}
+
+void mf_watch_forget_gone(struct mf_watch *watch)
+{
+    for (struct watch_process *p = watch->first; p != NULL;) {
+        struct watch_process *next = p->next;
+        if (p->gone && (!watch->spec.with_records || p->passes_gone++ >= 2)) {
+            mf_watch_remove(watch, p->pid, p->tag, 0);
+        }
+        p = next;
+    }
+}
+
 /* ---- events -------------------------------------------------------------------------------------
  */
 

@@ -65,6 +65,7 @@ struct watch_process {
     int32_t pid;
     uint64_t tag;
     bool gone;
+    unsigned passes_gone;
     bool from_start;
     bool adopting;          /* threads that are found now were there before */
     bool changed;           /* whatever its clock says, its threads have to be looked at */

@@ -50,6 +50,10 @@ static const struct shown all_shown[] = {
     {"flight_output_lines_total", NULL, "output_lines", "per_second"},
     {"flight_name_cpu_seconds_total", NULL, "command_cpu", "cores"},
     {"flight_name_memory_rss_bytes", NULL, "command_memory", "bytes"},
+    {"flight_thread_cpu_seconds_total", NULL, "thread_cpu", "cores"},
+    {"flight_thread_wait_seconds_total", NULL, "thread_wait", "cores"},
+    {"flight_runqueue_wait_seconds_total", NULL, "runqueue_wait", "cores"},
+    {"flight_cpu_budget_violations_total", NULL, "budget_violations", "per_second"},
 };
 
 static const struct shown *shown_as(const struct mf_series_result *result)

@@ -17,12 +17,35 @@ const FAMILIES = [
         unit: "cores",
         mean: true,
     },
+    {
+        key: "thread_cpu",
+        title: "CPU by thread name",
+        pattern: /^thread_cpu$/,
+        unit: "cores",
+        mean: true,
+    },
     { key: "net", title: "Network", pattern: /^net_/, unit: "bytes_per_second", mean: true },
     {
         key: "pressure",
         title: "Waiting for",
         pattern: /^pressure_/,
         unit: "percent",
+        mean: true,
+        secondary: true,
+    },
+    {
+        key: "waiting",
+        title: "Waiting for a processor, by thread name",
+        pattern: /^(thread_wait|runqueue_wait)$/,
+        unit: "cores",
+        mean: true,
+        secondary: true,
+    },
+    {
+        key: "violations",
+        title: "CPU budgets exceeded",
+        pattern: /^budget_violations$/,
+        unit: "per_second",
         mean: true,
         secondary: true,
     },
@@ -93,8 +116,8 @@ const PRESSURE_SHOWN = 10; // per cent of the time: from there on waiting explai
 export const LINES_MAX = 10;
 
 const FAMILY_PREFIX =
-    /^(cpu|memory|io|net|pressure|output_lines|output|faults|switches|calls|command_cpu|command_memory|processes_started|descriptors)_?/;
-const DEFAULT_LABELS = { memory: "used", switches: "all" };
+    /^(cpu|memory|io|net|pressure|output_lines|output|faults|switches|calls|command_cpu|command_memory|thread_cpu|thread_wait|runqueue_wait|budget_violations|processes_started|descriptors)_?/;
+const DEFAULT_LABELS = { memory: "used", switches: "all", waiting: "all" };
 
 // The chart's title has the name already; a line is called by what sets it apart.
 function lineLabel(series, family) {

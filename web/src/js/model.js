@@ -352,7 +352,7 @@ function readEvent(raw, index) {
         pid: number(raw.pid),
         lifecycle: isProcess,
         tone:
-            level === "error" || /^(oom|kill|timeout|signal)$/.test(kind)
+            level === "error" || /^(oom|kill|timeout|signal|cpu\.budget)$/.test(kind)
                 ? "signal"
                 : level === "warning" || /^(hang|lost|stopped|output\..*)$/.test(kind)
                   ? "failed"

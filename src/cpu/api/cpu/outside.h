@@ -99,6 +99,13 @@ void mf_watch_add(struct mf_watch *watch, int32_t pid, uint64_t tag, bool from_s
  * Its CPU time as known otherwise, ended threads included; 0: not known. */
 void mf_watch_remove(struct mf_watch *watch, int32_t pid, uint64_t tag, uint64_t cpu_ns);
 bool mf_watch_has(const struct mf_watch *watch, int32_t pid);
+/* Those that are there, in the order in which they were added; what `visit` adds comes, too. Stops
+ * at non-zero and returns it. */
+int mf_watch_each_process(const struct mf_watch *watch,
+                          int (*visit)(void *context, int32_t pid, struct mf_proc *proc),
+                          void *context);
+/* Removes processes that were found gone, as soon as their records can have come. */
+void mf_watch_forget_gone(struct mf_watch *watch);
 /* Of a living one: while it is a zombie its figures can still be had. */
 void mf_watch_last_look(struct mf_watch *watch, int32_t pid);
 
@@ -137,8 +144,9 @@ struct mf_watch_name {
     void *user;        /* the caller's */
 };
 
-#define MF_WATCH_NAMES_MAX 512 /* beyond, threads are counted as "(other)", the last in the list   \
-                                */
+#define MF_WATCH_NAMES_MAX                                                                         \
+    512 /* beyond, threads are counted as "(other)", the last in the list                          \
+         */
 
 /* In the order of their appearance; `other` at last. Valid until the next call on the watch. */
 size_t mf_watch_names(struct mf_watch *watch, struct mf_watch_name **ret_names);
