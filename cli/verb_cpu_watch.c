@@ -401,7 +401,8 @@ const struct cli_verb verb_cpu_watch = {
              .kind = CLI_STRING,
              .repeatable = true,
              .metavar = "TIME/TIME[,...]",
-             .help = "As --cpu-budget of mayfly run: 50ms/100ms[,thread=PATTERN][,of=each|all]"},
+             .help = "As --cpu-budget of mayfly run: 50ms/100ms, and what may follow: "
+                     ",thread=PATTERN ,of=each|all"},
             {.name = "interval",
              .letter = 'i',
              .kind = CLI_DURATION,
