@@ -8,3 +8,5 @@ if(TARGET test_unit_cpu_outside)
 endif()
 mayfly_script_test(NAME run_threads RUNG e2e SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/e2e/run_threads.sh")
 mayfly_script_test(NAME cpu_outside RUNG cli SCRIPT "${CMAKE_CURRENT_SOURCE_DIR}/cli/test_cpu_outside.sh")
+mayfly_fuzz(NAME cpu_budget SOURCES fuzz/fuzz_cpu_budget.c LINK mf_cpu
+  CORPUS "${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/cpu_budget")

@@ -95,8 +95,10 @@ static void decide(struct mf_watch *watch, struct watch_subject *subject,
         return;
     }
     const int64_t due_ns = mf__window_due_ns(&subject->window, verdict, t_ns, parallel);
-    const int64_t next_ns = t_ns + pause_of(watch, budget);
-    subject->due_ns = due_ns > next_ns ? due_ns : next_ns;
+    const int64_t pause_ns = pause_of(watch, budget);
+    const int64_t next_ns = due_ns > t_ns + pause_ns ? due_ns : t_ns + pause_ns;
+    /* Many threads, one look: on the beat of the shortest pause. */
+    subject->due_ns = next_ns - next_ns % pause_ns + pause_ns;
 }
 
 /* ---- one thread ---------------------------------------------------------------------------------

@@ -24,8 +24,9 @@
 
 #include "base/fail.h"
 
-#define SPACING 32
-#define LOOKS   8
+#define SPACING    32
+#define LOOKS_CALM 4 /* in a window, of what has used less than a quarter of the limit in it */
+#define LOOKS      8
 
 static struct mf_window_point *point(struct mf_window *window, unsigned index)
 {
@@ -119,6 +120,7 @@ int64_t mf__window_due_ns(const struct mf_window *window, const struct mf_window
 {
     const uint64_t rest_ns = less((uint64_t)window->limit_ns, verdict->most_ns);
     const int64_t safe_ns = (int64_t)(rest_ns / (parallel > 0 ? parallel : 1));
-    const int64_t pause_ns = window->within_ns / LOOKS;
+    const bool calm = verdict->seen_ns < (uint64_t)window->limit_ns / 4;
+    const int64_t pause_ns = window->within_ns / (calm ? LOOKS_CALM : LOOKS);
     return t_ns + (safe_ns < pause_ns ? safe_ns : pause_ns);
 }

@@ -42,7 +42,7 @@ void mf__outside_window_add(struct mf_window *window, int64_t from_ns, int64_t u
  * have it. */
 void mf__outside_window_correct(struct mf_window *window, int64_t earliest_ns, uint64_t cpu_ns);
 /* When to look next: before that the limit cannot be exceeded. At least eight times in a window, so
- * that it is known well enough when something was used. */
+ * that it is known well enough when something was used; four times where little was. */
 int64_t mf__window_due_ns(const struct mf_window *window, const struct mf_window_verdict *verdict,
                           int64_t t_ns, unsigned parallel);
 

@@ -135,13 +135,13 @@ static void what_is_looked_at_in_time_is_found(void **state)
             at = due > at + tick ? due : at + tick;
         }
         uint64_t most = 0;
-        for (unsigned k = 0; k + within / 8 + tick < STEPS; k++) {
+        for (unsigned k = 0; k + within / 4 + tick < STEPS; k++) {
             const uint64_t used = used_in(&truth, k, within);
             most = used > most ? used : most;
         }
         /* What can be used between two looks may be missed, and points that lie closer than 1/32 of
          * the window are merged. */
-        const uint64_t blur = (uint64_t)(within / 8 + within / 32 + 2 * tick + 2) * STEP;
+        const uint64_t blur = (uint64_t)(within / 4 + within / 32 + 2 * tick + 2) * STEP;
         if (most > limit + blur) {
             assert_true(exceeded);
             found++;

@@ -268,9 +268,123 @@ static void the_machine(void **state)
     waitpid(pid, NULL, 0);
 }
 
+static void names_in_status(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        const char *comm;
+    } cases[] = {
+        {"Name:\tworker", "worker"},
+        {"Name:\ttwo words", "two words"},
+        {"Name:\t lead", " lead"},
+        {"Name:\ta\\nb", "a\nb"},
+        {"Name:\tback\\\\slash", "back\\slash"},
+        {"Name:\t(x) R 1)", "(x) R 1)"},
+        {"Name:\t", ""},
+        {"Name:\tkworker/u8:3-events_unbound-of-a-very-long-kind-that-does-not-fit-in-here",
+         "kworker/u8:3-events_unbound-of-a-very-long-kind-that-does-not-f"},
+        {"Other:\tx", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[400];
+        struct mf_proc_status status;
+        snprintf(text, sizeof text,
+                 "%s\nTgid:\t12\nUid:\t0\t0\t0\t0\nvoluntary_ctxt_switches:\t5\n"
+                 "nonvoluntary_ctxt_switches:\t6\n",
+                 cases[i].line);
+        assert_int_equal(mf_proc_parse_status(text, strlen(text), &status), 0);
+        assert_string_equal(status.comm, cases[i].comm);
+        assert_true(status.rss_peak_bytes == MF_PROC_UNKNOWN);
+    }
+}
+
+static void schedstat_as_kernels_write_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int ret;
+        uint64_t run_ns, wait_ns, slices;
+    } cases[] = {
+        {"123456789 5 7\n", 0, 123456789, 5, 7},
+        {"0 0 0\n", 0, 0, 0, 0}, /* switched off */
+        {"18446744073709551615 1 2\n", 0, UINT64_MAX, 1, 2},
+        {"18446744073709551616 1 2\n", MF_ESYNTAX, 0, 0, 0},
+        {"1 2 3 4 5\n", 0, 1, 2, 3}, /* some had more */
+        {"1 2", MF_ESYNTAX, 0, 0, 0},
+        {"", MF_ESYNTAX, 0, 0, 0},
+        {"a b c\n", MF_ESYNTAX, 0, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct mf_proc_schedstat schedstat = {0, 0, 0};
+        assert_int_equal(mf_proc_parse_schedstat(cases[i].text, strlen(cases[i].text), &schedstat),
+                         cases[i].ret);
+        assert_true(schedstat.run_ns == cases[i].run_ns);
+        assert_true(schedstat.wait_ns == cases[i].wait_ns);
+        assert_true(schedstat.slices == cases[i].slices);
+    }
+}
+
+static int count_thread(void *context, int32_t tid)
+{
+    (void)tid;
+    ++*(unsigned *)context;
+    return 0;
+}
+
+/* Of a child of one thread, alive, dead and reaped. */
+static void threads_of_a_process(void **state)
+{
+    (void)state;
+    struct mf_proc *proc = NULL;
+    struct mf_proc_schedstat schedstat;
+    struct mf_proc_status status;
+    char comm[MF_PROC_COMM_LEN];
+    uint32_t count = 0;
+    uint64_t cpu_ns = 0;
+    unsigned seen = 0;
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;) {
+            pause();
+        }
+    }
+    assert_int_equal(mf_proc_open(pid, true, &proc), 0);
+    assert_int_equal(mf_proc_count_threads(proc, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(mf_proc_each_thread(proc, count_thread, &seen), 0);
+    assert_int_equal(seen, 1);
+    assert_int_equal(mf_proc_read_cpu(proc, &cpu_ns), 0);
+    const int descriptor = mf_proc_thread_open(proc, pid);
+    assert_true(descriptor >= 0);
+    assert_int_equal(mf_proc_thread_read_schedstat(proc, pid, descriptor, &schedstat), 0);
+    assert_int_equal(mf_proc_thread_read_schedstat(proc, pid, -1, &schedstat), 0);
+    assert_int_equal(mf_proc_thread_read_status(proc, pid, &status), 0);
+    assert_int_equal(mf_proc_thread_read_comm(proc, pid, comm), 0);
+    assert_string_equal(comm, status.comm);
+    assert_int_equal(mf_proc_thread_read_schedstat(proc, pid + 1, -1, &schedstat), -ESRCH);
+    kill(pid, SIGKILL);
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(mf_proc_read_cpu(proc, &cpu_ns), 0); /* a zombie has its figures yet */
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(mf_proc_read_cpu(proc, &cpu_ns), -ESRCH);
+    assert_int_equal(mf_proc_count_threads(proc, &count), -ESRCH);
+    assert_int_equal(mf_proc_thread_read_schedstat(proc, pid, descriptor, &schedstat), -ESRCH);
+    assert_int_equal(mf_proc_thread_read_schedstat(proc, pid, -1, &schedstat), -ESRCH);
+    close(descriptor);
+    mf_proc_close(proc);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_in_status),
+        cmocka_unit_test(schedstat_as_kernels_write_it),
+        cmocka_unit_test(threads_of_a_process),
         cmocka_unit_test(stat_of_an_ordinary_process),
         cmocka_unit_test(stat_with_a_name_that_lies),
         cmocka_unit_test(stat_that_is_none),
