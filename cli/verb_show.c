@@ -4,6 +4,7 @@
 #include "flight_operand.h"
 #include "flight_seal.h"
 #include "flight_view.h"
+#include "show_threads.h"
 #include "verbs.h"
 
 #include "base/heap.h"
@@ -431,6 +432,7 @@ static int print_text(struct cli_context *cli, const struct mf_story *story)
     reason(&view, story);
     totals(&view, story);
     processes(&view, story, (size_t)cli_int(cli, "processes"));
+    show_threads(&view, story);
     last_lines(&view, story->info, (size_t)cli_int(cli, "lines"));
     events(&view, story);
     recording(&view, story);
@@ -502,6 +504,14 @@ static void events_json(struct mf_json *json, const struct mf_story *story)
     mf_json_end_array(json);
 }
 
+static void threads_json(struct mf_json *json, const struct mf_story *story)
+{
+    if (story->threads != NULL) {
+        mf_json_key(json, "threads");
+        mf_json_raw(json, story->threads, strlen(story->threads));
+    }
+}
+
 static int lines_json(struct cli_context *cli, struct mf_json *json, const char *dir,
                       size_t lines_max)
 {
@@ -539,6 +549,7 @@ static int print_json(struct cli_context *cli, const struct mf_story *story)
     order_json(&json, story, "busiest", MF_BY_CPU, false, count_max);
     order_json(&json, story, "biggest", MF_BY_MEMORY, false, count_max);
     order_json(&json, story, "failed", MF_BY_END, true, count_max);
+    threads_json(&json, story);
     events_json(&json, story);
     const int rc = lines_json(cli, &json, story->info->dir, (size_t)cli_int(cli, "lines"));
     mf_json_key(&json, "facilities");

@@ -63,7 +63,8 @@ static bool has_schedstat(void)
     const int32_t pid = (int32_t)getpid();
     bool has = false;
     if (mf_proc_open(pid, false, &self) == 0) {
-        has = mf_proc_thread_read_schedstat(self, pid, -1, &counters) == 0 && counters.run_ns > 0;
+        has = mf_proc_thread_read_schedstat(self, pid, -1, &counters) == 0 &&
+              (counters.run_ns > 0 || counters.slices > 0); /* a new process has only the latter */
         mf_proc_close(self);
     }
     return has;

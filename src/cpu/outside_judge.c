@@ -132,7 +132,7 @@ static void add_subject(struct mf_watch *watch, struct watch_thread *thread, uns
     if (subject == NULL) {
         return; /* it is accounted all the same */
     }
-    const bool is_new = !thread->opened && thread->figures.cpu_ns == 0;
+    const bool is_new = thread->seen_ns == thread->born_ns && thread->figures.cpu_ns == 0;
     subject->budget = budget;
     mf__outside_window_open(&subject->window, watch->budgets[budget].limit_ns,
                             watch->budgets[budget].within_ns,

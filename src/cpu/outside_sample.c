@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define SLOW_NS          (1 * MF_NS_PER_SECOND) /* switches and names */
+#define YOUNG_NS         (300 * MF_NS_PER_MS)   /* threads get their names when they have begun */
 #define PASSES_TO_WAIT   2
 #define IMPOSSIBLE_NS    (20 * MF_NS_PER_MS)
 #define DESCRIPTOR_SHARE 4
@@ -155,7 +156,6 @@ static void read_status(struct mf_watch *watch, struct watch_thread *thread)
                                      thread->figures.switches_involuntary),
     };
     thread->status_run_ns = thread->run_ns;
-    thread->stale_name = false;
     if (strcmp(thread->comm, status.comm) != 0) {
         mf__watch_name_thread(watch, thread, status.comm);
     }
@@ -168,17 +168,15 @@ bool mf__watch_read(struct mf_watch *watch, struct watch_thread *thread)
     if (thread->gone) {
         return false;
     }
-    const bool first = !thread->opened;
     const int64_t from_ns = now_ns();
     if (!open_thread(watch, thread) || read_counters(watch, thread, &counters) < 0) {
         mf__watch_mark_gone(thread);
         return false;
     }
     const int64_t until_ns = now_ns();
-    if (first && thread->stale_name) {
-        /* Before anything is counted: it is to be counted with the right name. */
-        thread->run_ns = counters.run_ns;
-        read_status(watch, thread);
+    if (thread->stale_name) {
+        read_status(watch, thread); /* before anything is counted: it is to have the right name */
+        thread->stale_name = from_ns - thread->born_ns < YOUNG_NS;
     }
     take_counters(watch, thread, &counters, until_ns);
     thread->seen_ns = from_ns;
@@ -360,8 +358,7 @@ void mf_watch_sample(struct mf_watch *watch)
         p->due_ns = INT64_MAX;
         pass(watch, p);
         for (struct watch_thread *t = p->threads; t != NULL; t = t->next) {
-            if (!t->gone && !p->gone &&
-                (t->stale_name || (slow && t->run_ns != t->status_run_ns))) {
+            if (!t->gone && !p->gone && slow && t->run_ns != t->status_run_ns) {
                 read_status(watch, t);
             }
             if (t->subjects != NULL && t->due_ns < p->due_ns) {

@@ -71,8 +71,8 @@ static void oom_words(struct mf_buffer *out, struct mf_json_node root)
     }
 }
 
-/* "thread worker-3 (tid 12) of python3 (pid 10) used 61 ms of CPU time within 98 ms, 11 ms over the
- * budget 50ms/100ms" */
+/* "thread worker-3 (tid 12) of python3 (pid 10) exceeded 50ms/100ms: 61 ms of CPU time within 98
+ * ms" */
 static void budget_words(struct mf_buffer *out, struct mf_json_node root,
                          const struct mf_flight_processes *processes)
 {
@@ -91,13 +91,10 @@ static void budget_words(struct mf_buffer *out, struct mf_json_node root,
             put_process(out, processes, (uint64_t)process);
         }
     }
-    mf_buffer_puts(out, " used ");
+    mf_buffer_printf(out, " exceeded %s: ", budget != NULL ? budget : "its CPU budget");
     put_duration(out, get_int(root, "cpu_ns", 0));
     mf_buffer_puts(out, " of CPU time within ");
     put_duration(out, get_int(root, "wall_ns", 0));
-    mf_buffer_puts(out, ", ");
-    put_duration(out, get_int(root, "excess_ns", 0));
-    mf_buffer_printf(out, " over the budget %s", budget != NULL ? budget : "");
 }
 
 /* The processes in `states`: [[proc, state, wait channel], ...]. */
@@ -259,8 +256,6 @@ enum mf_event_level mf__event_words(struct mf_buffer *out, const char *kind,
         put_duration(out, get_int(root, "cpu_ns", 0));
         mf_buffer_puts(out, " of CPU time in ");
         put_duration(out, get_int(root, "lasted_ns", 0));
-    } else if (strcmp(kind, "threads") == 0) {
-        mf_buffer_puts(out, "CPU time by thread name");
     } else if (strcmp(kind, "oom") == 0) {
         oom_words(out, root);
         level = MF_LEVEL_ERROR;

@@ -86,6 +86,11 @@ static char *take_text(struct mf_buffer *text)
 static int add_parsed(struct mf_story *story, const struct mf_flight_event *event,
                       struct mf_json_node root)
 {
+    if (strcmp(event->kind, "threads") == 0) {
+        mf_free(story->threads);
+        story->threads = mf_strndup(event->json, event->json_len);
+        return story->threads != NULL ? 0 : -ENOMEM;
+    }
     const char *step_name = NULL;
     const enum mf_step step = mf__event_step(event->kind, root, &step_name);
     if (step == MF_STEP_END) {
@@ -149,8 +154,8 @@ static bool is_told(const char *kind)
 /* Whether its words need the table; what the command writes itself can be many. */
 static bool names_processes(const char *kind)
 {
-    return strcmp(kind, "hang") == 0 || strcmp(kind, "output.left") == 0 ||
-           strcmp(kind, "processes.left") == 0;
+    return strcmp(kind, "cpu.budget") == 0 || strcmp(kind, "hang") == 0 ||
+           strcmp(kind, "output.left") == 0 || strcmp(kind, "processes.left") == 0;
 }
 
 /* Takes in what the cursor has. */
@@ -286,6 +291,7 @@ void mf_story_free(struct mf_story *story)
         mf_free(story->events[i].text);
     }
     mf_free(story->events);
+    mf_free(story->threads);
     for (size_t i = 0; i < story->problem_count; i++) {
         mf_free(story->problems[i]);
     }

@@ -62,6 +62,10 @@ done
 between "$(total over violations)" 1 1 "the count of violations"
 expect 0 "$MAYFLY" show last
 stdout_has "thread greedy (tid"
+stdout_has "Threads by name, the busiest first"
+stdout_has "CPU budgets were exceeded 1 time"
+expect 0 "$MAYFLY" show last --json
+stdout_has '"thread":"greedy"'
 
 # An endless thread is seen while it runs, and ended if asked for.
 expect 123 "$MAYFLY" run --name stop --cpu-budget 30ms/1h,action=stop -- "$burner" 1:-:endless

@@ -195,7 +195,15 @@ static void sample_until(struct mf_watch *watch, const char *comm, uint64_t cpu_
         mf_watch_sample(watch);
         name = name_of(watch, comm);
         if (mf_clock_monotonic_ns(NULL) > until_ns) {
-            fail_msg("%s has not used %llu ns within a minute", comm, (unsigned long long)cpu_ns);
+            struct mf_watch_name *names = NULL;
+            const size_t count = mf_watch_names(watch, &names);
+            for (size_t i = 0; i < count; i++) {
+                print_message("%s: %llu threads, %llu alive, %llu ns\n", names[i].comm,
+                              (unsigned long long)names[i].threads,
+                              (unsigned long long)names[i].alive,
+                              (unsigned long long)names[i].figures.cpu_ns);
+            }
+            fail_msg("%s has not used %llu ns in time", comm, (unsigned long long)cpu_ns);
         }
     } while (name == NULL || name->figures.cpu_ns < cpu_ns);
 }
@@ -419,7 +427,13 @@ static void go_on(struct mf_watch *watch, const struct told *told,
     while (!done(told)) {
         int64_t t_ns = mf_clock_monotonic_ns(NULL);
         if (t_ns > until_ns) {
-            fail_msg("nothing within a minute: %u begun, %u ended", told->begun, told->ended);
+            struct mf_watch_totals totals;
+            mf_watch_totals(watch, &totals);
+            fail_msg("nothing within a minute: %u begun, %u ended; %llu threads, %llu alive, "
+                     "%llu ns, %llu ns unattributed",
+                     told->begun, told->ended, (unsigned long long)totals.threads,
+                     (unsigned long long)totals.alive, (unsigned long long)totals.cpu_ns,
+                     (unsigned long long)totals.unattributed_ns);
         }
         const int64_t due_ns =
             mf_watch_due_ns(watch) < sample_ns ? mf_watch_due_ns(watch) : sample_ns;

@@ -32,6 +32,7 @@ struct mf_story {
     struct mf_timeline timeline;
     struct mf_story_event *events; /* by time; without those of processes starting and ending */
     size_t event_count;
+    char *threads;            /* the event of that kind, as JSON; NULL: there is none (yet) */
     uint64_t events_left_out; /* beyond MF_STORY_EVENTS_MAX */
     char **problems;          /* one sentence each; problem_count of them */
     size_t problem_count;
