@@ -225,7 +225,9 @@ static void write_sample(struct watching *w, int64_t t_ns)
     mf_watch_totals(watch, &totals);
     w->thread_count = 0;
     mf_watch_each(watch, keep_thread, w);
-    qsort(w->threads, w->thread_count, w->thread_count > 0 ? sizeof *w->threads : 1, by_cpu);
+    if (w->thread_count > 0) {
+        qsort(w->threads, w->thread_count, sizeof *w->threads, by_cpu);
+    }
     if (w->cli->json) {
         struct mf_json json;
         begin_json(&json, &line, "sample", t_ns - w->started_ns);
