@@ -204,6 +204,7 @@ MF_API uint64_t mf_reclog_reader_offset(const struct mf_reclog_reader *reader);
 MF_API uint64_t mf_reclog_reader_durable_seq(const struct mf_reclog_reader *reader);
 /* The file's tag (0 while the header is not written yet) and the time of its creation. */
 MF_API uint32_t mf_reclog_reader_kind(const struct mf_reclog_reader *reader);
+MF_API uint64_t mf_reclog_reader_first_seq(const struct mf_reclog_reader *reader);
 MF_API int64_t mf_reclog_reader_created_wall_ns(const struct mf_reclog_reader *reader);
 MF_API void mf_reclog_reader_close(struct mf_reclog_reader *reader); /* NULL is allowed */
 

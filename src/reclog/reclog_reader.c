@@ -247,6 +247,11 @@ uint32_t mf_reclog_reader_kind(const struct mf_reclog_reader *reader)
     return reader->header_good ? reader->scan.header.kind : 0;
 }
 
+uint64_t mf_reclog_reader_first_seq(const struct mf_reclog_reader *reader)
+{
+    return reader->header_good ? reader->scan.header.first_seq : 0;
+}
+
 int64_t mf_reclog_reader_created_wall_ns(const struct mf_reclog_reader *reader)
 {
     return reader->header_good ? reader->scan.header.created_wall_ns : 0;

@@ -91,7 +91,7 @@ static int write_file(const struct mf_env *env, const char *path, uint32_t kind,
 {
     struct mf_reclog_options options = MF_RECLOG_OPTIONS_INIT;
     options.durability = MF_RECLOG_NONE;
-    options.kind = kind;
+    options.kind = mf__store_role_kind(kind, STORE_ROLE_CHECKPOINT);
     options.buffer_bytes = 2 * BLOCK_BYTES;
     struct mf_reclog *log = NULL;
     int code = mf_reclog_open(path, &options, env, &log, err);
@@ -328,8 +328,9 @@ int mf__checkpoint_read(const struct mf_env *env, const char *path, uint32_t kin
     struct loading loading = {.path = path, .seq = seq, .salvage = salvage};
     struct mf_reclog_reader *reader = NULL;
     int code = mf_reclog_reader_open(path, env, &reader, err);
-    if (code == 0 && kind != 0 && mf_reclog_reader_kind(reader) != kind) {
-        code = mf_fail(err, MF_EMISMATCH, "%.200s belongs to another store", path);
+    if (code == 0 && kind != 0 &&
+        mf_reclog_reader_kind(reader) != mf__store_role_kind(kind, STORE_ROLE_CHECKPOINT)) {
+        code = mf_fail(err, MF_EMISMATCH, "%.200s is no checkpoint of this store", path);
     }
     if (code == 0) {
         code = read_records(&loading, reader, err);

@@ -25,7 +25,7 @@ static int open_file(struct mf_state *state, uint64_t first_seq, uint64_t expect
     struct mf_reclog_options options = MF_RECLOG_OPTIONS_INIT;
     options.durability = MF_RECLOG_NONE;
     options.flags = MF_RECLOG_PROVE;
-    options.kind = state->kind;
+    options.kind = mf__store_role_kind(state->kind, STORE_ROLE_HISTORY);
     options.first_seq = first_seq;
     options.expect_seq = expect_seq;
     int code = mf_reclog_open(path, &options, &state->env, &state->history, err);
@@ -34,6 +34,12 @@ static int open_file(struct mf_state *state, uint64_t first_seq, uint64_t expect
         struct mf_reclog_info info;
         mf_reclog_info(state->history, &info);
         state->history_seq = info.last_seq;
+        if (info.first_seq != first_seq) {
+            code = mf_fail(err, MF_ECORRUPT,
+                           "%.160s/" STORE_HISTORY "%016" PRIx64 " begins with commit %" PRIu64
+                           " at offset 0; restore it from a copy",
+                           state->path, first_seq, info.first_seq);
+        }
     }
     return code;
 }

@@ -23,6 +23,12 @@ uint32_t mf__store_kind(const struct store_identity *identity)
     return kind != 0 ? kind : 1; /* 0 means any */
 }
 
+uint32_t mf__store_role_kind(uint32_t kind, enum store_role role)
+{
+    uint32_t derived = kind + (uint32_t)role * UINT32_C(0x9E3779B9); /* far from each other */
+    return kind == 0 ? 0 : derived != 0 ? derived : 1;
+}
+
 char *mf__store_join(const char *directory, const char *name)
 {
     return mf_asprintf("%s/%s", directory, name);

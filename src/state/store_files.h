@@ -25,8 +25,12 @@ struct store_identity {
     char *wal_path; /* as given; empty: the store itself. mf_free() */
 };
 
-/* The tag that all record files of a store carry, so that they cannot be taken for another's. */
+/* The tag that the record files of a store carry, so that none is taken for another store's; and,
+ * derived from it, for a file of another role: a sector that a disk wrote to the wrong place may
+ * bring the header of another file with it. 0 stays 0: any. */
+enum store_role { STORE_ROLE_LOG = 0, STORE_ROLE_HISTORY = 1, STORE_ROLE_CHECKPOINT = 2 };
 uint32_t mf__store_kind(const struct store_identity *identity);
+uint32_t mf__store_role_kind(uint32_t kind, enum store_role role);
 
 /* -ENOENT, MF_EFORMAT, MF_EVERSION, MF_ECORRUPT, ... */
 int mf__store_identity_read(const struct mf_fs *fs, const char *path,

@@ -117,12 +117,21 @@ static int next_record(struct wal_follower *follower, struct mf_reclog_record *r
     do {
         code = mf_reclog_next(follower->reader, ret_record, err);
     } while (code == 1 && ret_record->seq < follower->next_seq);
-    uint32_t kind = mf_reclog_reader_kind(follower->reader);
-    if (code >= 0 && kind != 0 && follower->kind != 0 && kind != follower->kind) {
+    /* Also when nothing behind the header is whole: it may be another file's. */
+    bool judged = code >= 0 || code == MF_ETORN || code == MF_ECORRUPT;
+    uint32_t kind = judged ? mf_reclog_reader_kind(follower->reader) : 0;
+    if (kind != 0 && follower->kind != 0 && kind != follower->kind) {
         return mf_fail(err, MF_EMISMATCH,
                        "%.160s/" STORE_WAL "%016" PRIx64
                        " belongs to another store; name the directory of this one's log",
                        follower->directory, follower->segment_seq);
+    }
+    if (kind != 0 && mf_reclog_reader_first_seq(follower->reader) != follower->segment_seq) {
+        return mf_fail(err, MF_ECORRUPT,
+                       "%.160s/" STORE_WAL "%016" PRIx64 " begins with commit %" PRIu64
+                       " at offset 0; restore it from a copy",
+                       follower->directory, follower->segment_seq,
+                       mf_reclog_reader_first_seq(follower->reader));
     }
     return code;
 }

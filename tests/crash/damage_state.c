@@ -139,8 +139,11 @@ static void check_opened(const struct model *model, struct mf_state *state, cons
     int64_t found = model_find(model, state);
     opened++;
     if (found >= 0 && !is_near(model, model->kept, found)) {
-        (void)model_violated("%s: commit %lld of %u is what was found", what, (long long)found,
-                             model->kept);
+        struct mf_state_info info;
+        mf_state_info(state, &info);
+        (void)model_violated("%s: commit %lld of %u is what was found%s", what, (long long)found,
+                             model->kept,
+                             (info.flags & MF_STATE_READ_ONLY) != 0 ? " by a reader" : "");
     }
 }
 
