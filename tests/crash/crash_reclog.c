@@ -23,6 +23,7 @@
 #include "cmocka_all.h"
 #include "os/simdisk.h"
 #include "reclog_private.h"
+#include "sanitizers.h"
 #include "test_seed.h"
 
 #include <errno.h>
@@ -30,18 +31,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEQ_MAX      512
-#define ATTEMPTS_MAX 12
-#define PAYLOAD_MAX  6000
-#define DEPTH_MAX    2
-#define FOUND_BY_MAX 3000000 /* states within which a planted bug must show */
-#ifdef __SANITIZE_THREAD__
-#define UNDER_TSAN 1
-#elif defined(__has_feature)
-#define UNDER_TSAN __has_feature(thread_sanitizer)
-#else
-#define UNDER_TSAN 0
-#endif
+#define SEQ_MAX       512
+#define ATTEMPTS_MAX  12
+#define PAYLOAD_MAX   6000
+#define DEPTH_MAX     2
+#define FOUND_BY_MAX  3000000                      /* states within which a planted bug must show */
 #define STATES_WANTED (UNDER_TSAN ? 3000 : 100000) /* there is one thread only */
 
 enum plant {

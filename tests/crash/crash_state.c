@@ -23,6 +23,7 @@
  */
 #include "cmocka_all.h"
 #include "os/simdisk.h"
+#include "sanitizers.h"
 #include "state_model.h"
 #include "state_private.h"
 #include "test_seed.h"
@@ -34,13 +35,8 @@
 
 #define DEPTH_MAX    2
 #define FOUND_BY_MAX 400000 /* states within which a planted bug must show */
-#ifdef __SANITIZE_THREAD__
-#define STATES_WANTED 500 /* there is one thread only */
-#elif defined(__SANITIZE_ADDRESS__)
-#define STATES_WANTED 6000
-#else
-#define STATES_WANTED 1000000
-#endif
+/* Of the thread sanitizer few: there is one thread only. */
+#define STATES_WANTED (UNDER_TSAN ? 500 : UNDER_ASAN ? 6000 : 1000000)
 
 enum plant {
     PLANT_NONE,
@@ -396,7 +392,7 @@ static void every_cut(void **state)
 static void planted_bugs_are_found(void **state)
 {
     (void)state;
-    if (STATES_WANTED < 100000) {
+    if (UNDER_TSAN || UNDER_ASAN) {
         printf("left to the build without sanitizers\n");
         skip();
     }

@@ -11,6 +11,7 @@
  */
 #include "cmocka_all.h"
 #include "os/simdisk.h"
+#include "sanitizers.h"
 #include "state_model.h"
 #include "test_seed.h"
 
@@ -25,11 +26,7 @@
 #define TRIALS       60
 #define DAMAGED_FILE 64
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define STORES 12
-#else
-#define STORES 150
-#endif
+#define STORES (UNDER_TSAN || UNDER_ASAN ? 12 : 150)
 
 struct files {
     char names[FILES_MAX][DAMAGED_FILE];

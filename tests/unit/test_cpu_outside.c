@@ -747,8 +747,7 @@ static void budgets_as_text(void **state)
         "200ms/100ms",
         "50ms/100ms/1s",
         "50ms/100ms,thread=a\\",
-        "50ms/"
-        "100ms,thread=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "1ms/2ms,thread=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct mf_errinfo err = {0};
