@@ -5,6 +5,7 @@
  * is not; nothing leaks; and afterwards everything works again.
  */
 #include "base/heap.h"
+#include "sanitizers.h"
 #include "state_fixture.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@
 
 #define COMMITS 10
 /* Ways of living: mode, place of the log, code of the failure. Sanitizers are slow. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if UNDER_ASAN || UNDER_TSAN
 #define WAY_STEP 5 /* DURABLE with -EIO, RELAXED with -ENOSPC and a log elsewhere */
 #else
 #define WAY_STEP 1
