@@ -93,10 +93,18 @@ static int add_children(void *context, int32_t pid, struct mf_proc *proc)
     if (ret == MF_EUNSUPPORTED) {
         return ret;
     }
-    if (mf_proc_count_threads(proc, &threads) == 0) {
+    /* One that was added just now, or is known by its records only, has not been opened. */
+    struct mf_proc *opened = NULL;
+    if (proc == NULL && mf_proc_open(pid, false, &opened) < 0) {
+        return 0;
+    }
+    if (mf_proc_count_threads(proc != NULL ? proc : opened, &threads) == 0) {
         for (size_t i = 0; i < tree->child_count; i++) {
             add(tree, tree->children[i]);
         }
+    }
+    if (opened != NULL) {
+        mf_proc_close(opened);
     }
     return 0;
 }

@@ -156,25 +156,10 @@ static int compare_file(struct verifying *v, const struct mf_seal_entry *was,
 
 /* ---- all files ---- */
 
-/* Whether a file of the list lies below the directory. */
-static bool has_below(const struct mf_seal_manifest *list, const char *path)
-{
-    const size_t len = strlen(path);
-    for (size_t i = 0; i < list->count; i++) {
-        if (strncmp(list->entries[i].path, path, len) == 0 && list->entries[i].path[len] == '/') {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void report_added(struct verifying *v, const struct mf_seal_name *name)
 {
     struct mf_seal_finding finding = {.fault = MF_SEAL_ADDED, .path = name->path};
-    report(v, &finding, "was not there%s",
-           name->kind == MF_SEAL_IS_DIRECTORY ? " (a directory)"
-           : name->kind == MF_SEAL_IS_OTHER   ? " (no file)"
-                                              : "");
+    report(v, &finding, "was not there%s", name->kind == MF_SEAL_IS_OTHER ? " (no file)" : "");
 }
 
 /* Both are in the order of their paths. */
@@ -203,7 +188,7 @@ static int compare_files(struct verifying *v)
         }
         if (at < list->count && strcmp(list->entries[at].path, name->path) == 0) {
             rc = compare_file(v, &list->entries[at++], name->kind);
-        } else if (name->kind != MF_SEAL_IS_DIRECTORY || !has_below(list, name->path)) {
+        } else if (name->kind != MF_SEAL_IS_DIRECTORY) { /* the list has what is in directories */
             report_added(v, name);
         }
     }

@@ -328,8 +328,10 @@ int mf__checkpoint_read(const struct mf_env *env, const char *path, uint32_t kin
     struct loading loading = {.path = path, .seq = seq, .salvage = salvage};
     struct mf_reclog_reader *reader = NULL;
     int code = mf_reclog_reader_open(path, env, &reader, err);
-    if (code == 0 && kind != 0 &&
-        mf_reclog_reader_kind(reader) != mf__store_role_kind(kind, STORE_ROLE_CHECKPOINT)) {
+    if (code == 0 && mf_reclog_reader_kind(reader) == 0) {
+        code = mf_fail(err, MF_ECORRUPT, "%.200s ends before its header, at offset 0", path);
+    } else if (code == 0 && kind != 0 &&
+               mf_reclog_reader_kind(reader) != mf__store_role_kind(kind, STORE_ROLE_CHECKPOINT)) {
         code = mf_fail(err, MF_EMISMATCH, "%.200s is no checkpoint of this store", path);
     }
     if (code == 0) {

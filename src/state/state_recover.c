@@ -41,7 +41,8 @@ static int read_checkpoint(const struct mf_state *state, uint64_t seq,
  * say nothing about the file. */
 static bool is_bad(int code)
 {
-    return code == MF_ECORRUPT || code == MF_ETORN || code == MF_EFORMAT || code == -EIO;
+    return code == MF_ECORRUPT || code == MF_ETORN || code == MF_EFORMAT || code == MF_EMISMATCH ||
+           code == -EIO;
 }
 
 /* The newest good one; none: the empty state. */

@@ -99,4 +99,10 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
     grep -q '"denied":"[^"]*stack' "$out" || complain "it does not say what was denied"
     kill -KILL $pid
 fi
+
+# Children are looked for in what was found just now, too; a tree that changes all the time is no harm.
+(sh -c 'for i in $(seq 40); do /bin/true; sleep 0.05; done; exec sleep 60' >/dev/null 2>&1 &
+    echo $! >"$scratch/orphan")
+expect 0 "$MAYFLY" cpu watch "$(cat "$scratch/orphan")" --interval 50ms --plain --duration 1s
+kill -KILL "$(cat "$scratch/orphan")"
 finish

@@ -72,8 +72,10 @@ rm "$one/metrics/metrics.archive"
 tampered missing 'metrics/metrics.archive: is gone'
 echo new >"$one/metrics/new"
 tampered added 'metrics/new: was not there'
-mkdir "$one/empty"
-tampered 'a directory added' 'empty: was not there (a directory)'
+mkdir "$one/empty" # has no byte: as one that was there when the flight was sealed
+expect 0 "$MAYFLY" verify one
+touch "$one/empty/file"
+tampered 'a directory added' 'empty/file: was not there'
 ln -s /etc/passwd "$one/link"
 tampered 'a link added' 'link: was not there (no file)'
 mv "$one/output.log" "$one/output.log.old"
