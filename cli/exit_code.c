@@ -19,6 +19,7 @@ int cli_exit_code(int rc)
     case MF_EFUTURE:
     case MF_EMISMATCH:
     case MF_EPROOF:
+    case MF_ELIMIT:
         return CLI_EXIT_DATA;
     case MF_ENOTFOUND:
     case MF_ESTALE:
@@ -48,7 +49,6 @@ int cli_exit_code(int rc)
     case MF_ELOCKED:
     case MF_EBUSY:
     case MF_ECONFLICT:
-    case MF_ELIMIT:
     case -EAGAIN:
     case -EBUSY:
     case -EINTR:
