@@ -94,8 +94,8 @@ const struct cli_verb verb_seal = {
         "`mayfly run` does this at its end. What it could not do (the ledger was busy, the disk "
         "full, the recorder killed) is made up for here. The files are listed in seal.json of the "
         "flight, and the root over them is committed to the ledger below MAYFLY_HOME; from then on "
-        "`mayfly verify` finds any byte that changes. A flight that was sealed and has changed "
-        "is not sealed again.",
+        "`mayfly verify` finds any byte that changes. A flight of which "
+        "the ledger has a seal and that has changed is not sealed again.",
     .options =
         (const struct cli_option[]){
             {.name = "all",

@@ -48,8 +48,8 @@ const struct cli_verb verb_state_init = {
             {.name = "log-dir",
              .kind = CLI_DIR,
              .metavar = "DIR",
-             .help = "Keep the log in this directory, which may be on another file system "
-                     "(default: in the store)"},
+             .help = "Keep the log in this directory, which may be on another file system; "
+                     "a relative path counts from the store (default: in the store)"},
             {.name = NULL},
         },
     .operands = (const struct cli_operand[]){STATE_STORE_OPERAND, {.name = NULL}},

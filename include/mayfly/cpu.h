@@ -5,9 +5,9 @@
  *     struct mf_cpu *cpu;
  *     struct mf_cpu_task *parse;
  *     mf_cpu_open(NULL, &cpu, &err);
- *     mf_cpu_task_add(cpu, &(struct mf_cpu_task_spec){.name = "parse",
- *                                                     .budget = {.cpu_ns = 2000000}}, &parse,
- * &err); mf_cpu_scope scope = mf_cpu_begin(parse);     // any thread, as often as you like: ~20 ns
+ *     struct mf_cpu_task_spec spec = {.name = "parse", .budget = {.cpu_ns = 2000000}};
+ *     mf_cpu_task_add(cpu, &spec, &parse, &err);
+ *     mf_cpu_scope scope = mf_cpu_begin(parse); // any thread, as often as you like: some 15 ns
  *     ... work; mf_cpu_exceeded() turns true inside the burst ...
  *     if (mf_cpu_end(scope) == 1) { ... it was over its budget ... }
  *     while (mf_cpu_take(cpu, &violation, &profile) == 1) { ... }

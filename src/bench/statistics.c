@@ -15,7 +15,8 @@
  *   MAD                 percentiles of the bootstrap
  *
  * Simulated coverage (tests/prop/prop_statistics.c; normal, log-normal and exponential data) is 94
- * to 96 % for the first two from 8 values on. Intervals of the two spreads describe, nothing is
+ * to 96 % for the first two from 8 values on; the mean of 8 values that are skewed as log-normal
+ * ones are is a little below 94 %. Intervals of the two spreads describe, nothing is
  * decided by them: 92 to 95 % at 100 values. Below 5 values (6 for a median at 95 %) no interval of
  * that level exists; the range is given instead, with the level that it has. */
 #include "statistics.h"
